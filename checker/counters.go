@@ -1,0 +1,164 @@
+package checker
+
+import (
+	"fmt"
+
+	"github.com/ratecheck/ratecheck/checker/window"
+)
+
+// Token counters, as an answer's headers tell them. A counter can rise by
+// itself: a bucket refills all the time, a window on the clock turns whenever
+// it does. That hides a charge and never makes one: who sees too much charged
+// may say so of any class, who sees too little only where nothing can rise.
+
+func counterRequirements() []Requirement {
+	byFilling := Tolerance{
+		Value:  "one request's cap, where the target sends no token headers",
+		Reason: "a counter that can only be read by filling it up is known to one request",
+	}
+	return []Requirement{
+		{
+			ID: "refund/upstream-error", Level: Must, Layer: Enforcement,
+			Sentence: "What a failed call had reserved comes back, once.",
+			Source:   "LIMITER rule 15; LiteLLM 27001",
+			Tolerances: []Tolerance{byFilling, {
+				Value:  "a limiter that keeps the whole estimate of every failed call: WARN",
+				Reason: "some limiters document that a failed call keeps its estimate; it costs the client, and is no drift",
+			}},
+			judge: judgeRefund,
+		},
+		{
+			ID: "drift/remaining-matches-usage", Level: Must, Layer: Enforcement,
+			Sentence: "At rest the token counter is what was used, to the token.",
+			Source:   "LIMITER rule 14; LiteLLM 24677 (each request costs one token more)",
+			Tolerances: []Tolerance{byFilling, {
+				Value:  "a counter that fell too little is judged only where its class cannot refill or turn while it is read",
+				Reason: "what came back by itself looks like what was never charged",
+			}},
+			judge: judgeDrift,
+		},
+	}
+}
+
+// reading is what an answer told of the token counter.
+type reading struct {
+	of   seen
+	left int64
+}
+
+// readings are what equal probes told, in their order. Equal probes are charged
+// the same, so their own charge falls out of the difference of two.
+func readings(k keyView, names ...string) ([]reading, *finding) {
+	no := func(format string, args ...any) ([]reading, *finding) {
+		f := undecided(fmt.Sprintf(format, args...))
+		return nil, &f
+	}
+	var list []reading
+	for _, name := range names {
+		some := step(k.attempts, name)
+		if len(some) != 1 || some[0].outcome != admitted || some[0].Status != 200 {
+			return no("the request %s was not admitted: %s", name, firstTroubleOrStatus(some))
+		}
+		told := ratesOf(some[0])
+		if told.TokensRemaining == nil {
+			return no("the answer of %s (attempt %d) does not tell what is left of the token limit, an earlier one did", name, some[0].ID)
+		}
+		if told.TokensLimit != nil && k.Limits.Tokens != nil && *told.TokensLimit != *k.Limits.Tokens {
+			return no("the answer of %s (attempt %d) tells of a limit of %d tokens, the key has %d: that is another counter", name, some[0].ID, *told.TokensLimit, *k.Limits.Tokens)
+		}
+		list = append(list, reading{of: some[0], left: *told.TokensRemaining})
+	}
+	return list, nil
+}
+
+// still says whether a counter cannot have risen by itself between two
+// attempts on a fresh key, the first of which was its first.
+func (v *view) still(first, last seen) bool {
+	if !onlyOf(v.requestClasses(), window.FixedFirstUse, window.SlidingLog) {
+		return false
+	}
+	return v.decidedBy(last) < first.Sent+v.Run.Window-wholeSecond
+}
+
+// rested says whether everything before a probe had the time to be charged.
+func rested(before []seen, probe seen) bool {
+	return lastEnd(before)+chargeDelay <= probe.Sent
+}
+
+func tokensOf(attempts []seen) int64 {
+	var total int64
+	for _, a := range attempts {
+		total += used(a)
+	}
+	return total
+}
+
+func judgeDrift(v *view) finding {
+	var traffic []seen
+	for _, k := range v.keys {
+		traffic = append(traffic, step(k.attempts, "traffic")...)
+	}
+	for _, a := range traffic {
+		if a.outcome != admitted || a.Error != "" || a.Status != 200 {
+			return undecided("a request of the traffic was not answered as planned: " + describe(a))
+		}
+	}
+	if len(traffic) == 0 {
+		return undecided("no traffic was sent")
+	}
+	last := v.keys[len(v.keys)-1]
+	if len(v.keys) > 1 {
+		return v.driftByFilling(last, traffic)
+	}
+	read, trouble := readings(last, "probe-1", "probe-2")
+	if trouble != nil {
+		return *trouble
+	}
+	first, second := read[0], read[1]
+	want, fell := tokensOf(traffic)+used(first.of), first.left-second.left
+	f := finding{
+		verdict: Fail, message: fmt.Sprintf("after %d requests the counter is off by %d tokens", len(traffic)+1, fell-want),
+		expected: fmt.Sprintf("remaining falls from %d by the %d tokens that were used", first.left, want),
+		observed: fmt.Sprintf("it fell by %d, to %d", fell, second.left),
+		attempts: append(append([]int{first.of.ID}, ids(traffic)...), second.of.ID),
+	}
+	switch {
+	case fell == want:
+		return passed(fmt.Sprintf("%d tokens used, and the counter fell by as much", want))
+	case fell > want:
+		return f
+	case !rested(traffic, second.of):
+		return undecided(fmt.Sprintf("the counter was read less than %s after the traffic had ended", chargeDelay))
+	case v.still(first.of, second.of):
+		f.needs = []string{asksForClass}
+		return f
+	}
+	return undecided(fmt.Sprintf("the counter fell by %d of %d tokens: too little was charged, or it refilled or turned meanwhile, which is not excluded by what is known of the target's class", fell, want))
+}
+
+func (v *view) driftByFilling(k keyView, traffic []seen) finding {
+	fills := step(k.attempts, "fill")
+	if len(fills) == 0 || fills[len(fills)-1].outcome != refused || fills[len(fills)-1].doubtful || k.Limits.Tokens == nil {
+		return undecided(fmt.Sprintf("%s could not be filled up", k.Alias))
+	}
+	full := fills[len(fills)-1]
+	spent, filled := tokensOf(traffic), tokensOf(withOutcome(fills, admitted))
+	total, limit, slop := spent+filled, *k.Limits.Tokens, full.Cap
+	late := lateCharges(k.attempts)
+	f := finding{
+		verdict: Fail, message: fmt.Sprintf("the key was full at %d of %d tokens", total, limit),
+		expected: fmt.Sprintf("the first refusal comes within one request's cap (%d) of the limit of %d", slop, limit),
+		observed: fmt.Sprintf("%d tokens by mixed traffic and %d by filling up", spent, filled),
+		attempts: append(ids(traffic), full.ID),
+	}
+	switch {
+	case total < limit-slop:
+		return f
+	case total <= limit+slop+late:
+		return passed(fmt.Sprintf("%d of %d tokens were admitted before the first refusal (known to one request, %d)", total, limit, slop))
+	case v.still(k.attempts[0], full):
+		f.needs = []string{asksForClass}
+		return f
+	}
+	return undecided(fmt.Sprintf("the key was full at %d of %d tokens: too little was charged, or its counter refilled or turned meanwhile, which is not excluded by what is known of the target's class", total, limit))
+}

@@ -1,0 +1,16 @@
+package checker
+
+// Implications says which further requirements may be broken by whatever breaks
+// one of them, for no fault can break the one alone. What stands here is
+// allowed for in the test that each fault is caught by its requirement and by no
+// other.
+func Implications() map[string][]string {
+	return map[string][]string{
+		// Who admits one less than the limit gives one less back after silence.
+		"requests/limit-usable": {"requests/window-reopens"},
+		// Who gives nothing back after a window also refuses where there is room.
+		"requests/window-reopens": {"requests/limit-usable"},
+		// Who charges another amount than was used is off at rest.
+		"tokens/limit-kept": {"drift/remaining-matches-usage"},
+	}
+}

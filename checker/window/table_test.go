@@ -1,0 +1,253 @@
+package window
+
+import (
+	"math"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const second = time.Second
+
+// burst is n admitted requests of cost 1, decided at one instant.
+func burst(at time.Duration, n int) []Event {
+	events := make([]Event, n)
+	for i := range events {
+		events[i] = Event{From: at, To: at, Cost: 1, Admitted: true}
+	}
+	return events
+}
+
+// history joins parts and numbers the attempts.
+func history(parts ...[]Event) []Event {
+	events := slices.Concat(parts...)
+	for i := range events {
+		events[i].ID = i
+	}
+	return events
+}
+
+func refusal(at time.Duration, cost int64) []Event {
+	return []Event{{From: at, To: at, Cost: cost}}
+}
+
+// every repeats a burst of n, count times.
+func every(step time.Duration, count, n int) []Event {
+	var events []Event
+	for i := range count {
+		events = append(events, burst(time.Duration(i)*step, n)...)
+	}
+	return events
+}
+
+var tenPerMinute = Rule{Limit: 10, Window: 60 * second}
+
+func TestKept(t *testing.T) {
+	wholeSeconds := Rule{Limit: 10, Window: 5 * second, Early: second}
+	unaware := Rule{Limit: 10, Window: 5 * second}
+	short := history(every(4100*time.Millisecond, 12, 10))
+	for _, test := range []struct {
+		name   string
+		rule   Rule
+		events []Event
+		excess int64 // 0: kept
+		ids    []int // nil: not looked at
+	}{
+		{name: "nothing at all", rule: tenPerMinute},
+		{name: "exactly the limit", rule: tenPerMinute, events: history(burst(second, 10))},
+		{name: "one over, from idle", rule: tenPerMinute, events: history(burst(second, 11)), excess: 1, ids: []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}},
+		{name: "five over, from idle", rule: tenPerMinute, events: history(burst(second, 15)), excess: 5, ids: []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}},
+		{name: "one over in the third window", rule: tenPerMinute, events: history(every(61*second, 2, 10), burst(200*second, 11)), excess: 1, ids: []int{20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30}},
+		{name: "a burst each window", rule: tenPerMinute, events: history(every(60*second, 5, 10))},
+		{name: "a burst each half window", rule: tenPerMinute, events: history(every(30*second, 8, 10)), excess: 10},
+		{name: "a burst each 0.9 windows", rule: tenPerMinute, events: history(every(54*second, 12, 10)), excess: 10},
+		{name: "twice the limit across an edge", rule: tenPerMinute, events: history(burst(0, 1), burst(59*second, 9), burst(61*second, 10))},
+		{name: "limit 0, nothing admitted", rule: Rule{Window: second}, events: history(refusal(0, 1))},
+		{name: "limit 0, one admitted", rule: Rule{Window: second}, events: history(burst(0, 1)), excess: 1, ids: []int{0}},
+		{name: "one dear attempt", rule: tenPerMinute, events: history([]Event{{Cost: 12, To: second, Admitted: true}}), excess: 2, ids: []int{0}},
+		{name: "a dear attempt that may lie anywhere", rule: tenPerMinute, events: history([]Event{{Cost: 12, To: 1 << 62, Admitted: true}}), excess: 2, ids: []int{0}},
+		{name: "windows of 4.1 s, which may turn a second early", rule: wholeSeconds, events: short},
+		{name: "windows of 4.1 s, which may not", rule: unaware, events: short, excess: 10},
+		{name: "windows of 3.9 s", rule: wholeSeconds, events: history(every(3900*time.Millisecond, 9, 10)), excess: 10},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := test.rule.Kept(test.events)
+			if f.Lawful != (test.excess == 0) {
+				t.Fatalf("got %+v", f)
+			}
+			// A bucket may be the nearest, and refills meanwhile.
+			if !f.Lawful && (f.Excess <= 0 || f.Excess > test.excess) {
+				t.Errorf("excess %d, want at most %d", f.Excess, test.excess)
+			}
+			for _, c := range Classes() {
+				if g := test.rule.Admissions(c, test.events); !f.Lawful && g.Excess < f.Excess {
+					t.Errorf("%v is nearer: %d, not %d", c, g.Excess, f.Excess)
+				}
+			}
+			if test.ids != nil && !slices.Equal(f.IDs, test.ids) {
+				t.Errorf("named %v, want %v", f.IDs, test.ids)
+			}
+		})
+	}
+}
+
+// A limiter that cuts its instants to whole seconds: its windows of 5 s last from
+// 4 to 5 s. Lawful if that is expected, accused if not.
+func TestWindowsOnWholeSeconds(t *testing.T) {
+	var events []Event
+	for at, over := time.Duration(0), time.Duration(0); at < 60*second; at += 300 * time.Millisecond {
+		if at >= over {
+			events = append(events, burst(at, 10)...)
+			over = at.Truncate(second) + 5*second
+			continue
+		}
+		events = append(events, refusal(at, 1)...)
+	}
+	events = history(events)
+	r := Rule{Limit: 10, Window: 5 * second, Early: second}
+	if f, g := r.Admissions(FixedFirstUse, events), r.Refusals(FixedFirstUse, events); !f.Lawful || !g.Lawful {
+		t.Errorf("accused: %+v, %+v", f, g)
+	}
+	r.Early = 0
+	if f := r.Admissions(FixedFirstUse, events); f.Lawful || f.Excess != 10 {
+		t.Errorf("not accused: %+v", f)
+	}
+}
+
+// What each class makes of histories that tell them apart.
+func TestClassesApart(t *testing.T) {
+	edge := history(burst(0, 1), burst(59*second, 9), burst(61*second, 10))
+	after := func(at time.Duration) []Event { return history(burst(0, 10), burst(at, 10)) }
+	for _, test := range []struct {
+		name   string
+		events []Event
+		want   map[Class]int64 // excess, of those that accuse
+	}{
+		{"twice the limit across an edge", edge, map[Class]int64{SlidingLog: 9, SlidingCounter: 8, Bucket: 9}},
+		{"a second burst after a window", after(60 * second), map[Class]int64{}},
+		{"a second burst just before", after(60*second - 1), map[Class]int64{FixedFirstUse: 10, SlidingLog: 10}},
+		{"one over", history(burst(0, 11)), map[Class]int64{FixedFirstUse: 1, FixedClock: 1, SlidingLog: 1, SlidingCounter: 1, Bucket: 1}},
+		{"a bucket that refilled by half", history(burst(0, 10), burst(30*second, 5), burst(60*second, 5), burst(90*second, 5), burst(120*second, 5), burst(150*second, 5)), map[Class]int64{FixedFirstUse: 5, SlidingLog: 5}},
+		{"a bucket that refilled too much", history(burst(0, 10), burst(30*second, 6)), map[Class]int64{FixedFirstUse: 6, SlidingLog: 6, SlidingCounter: 1, Bucket: 1}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			for _, c := range Classes() {
+				f := tenPerMinute.Admissions(c, test.events)
+				if want, accused := test.want[c]; f.Lawful == accused || f.Excess != want || f.Class != c {
+					t.Errorf("%v: got %+v, want excess %d", c, f, want)
+				}
+			}
+		})
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		events []Event
+		room   map[Class]int64 // of the classes that accuse
+	}{
+		{"the eleventh", history(burst(0, 10), refusal(second, 1)), nil},
+		{"the tenth", history(burst(0, 9), refusal(0, 1)), map[Class]int64{FixedFirstUse: 1, FixedClock: 1, SlidingLog: 1, SlidingCounter: 1, Bucket: 1}},
+		{"nothing else admitted", history(refusal(second, 10)), map[Class]int64{FixedFirstUse: 10, FixedClock: 10, SlidingLog: 10, SlidingCounter: 10, Bucket: 10}},
+		{"nothing else admitted, but too dear", history(refusal(second, 11)), nil},
+		{"long idle", history(burst(0, 10), refusal(300*second, 10)), map[Class]int64{FixedFirstUse: 10, FixedClock: 10, SlidingLog: 10, SlidingCounter: 10, Bucket: 10}},
+		{"just after the window", history(burst(0, 10), refusal(60*second, 1)), map[Class]int64{FixedFirstUse: 10, FixedClock: 10, SlidingLog: 10, Bucket: 9}},
+		{"the last instant of the window", history(burst(0, 10), refusal(60*second-1, 1)), map[Class]int64{Bucket: 9}},
+		{"half refilled", history(burst(0, 10), refusal(30*second, 5)), nil},
+		{"half refilled, and cheap", history(burst(0, 10), refusal(30*second, 4)), map[Class]int64{Bucket: 4}},
+		{"a log remembers, a window does not", history(burst(0, 1), burst(59*second, 9), refusal(61*second, 2)), map[Class]int64{FixedFirstUse: 10}},
+		{"two refusals no phase explains", history(burst(0, 10), refusal(59*second, 1), burst(100*second, 10), refusal(190*second, 1)), map[Class]int64{FixedFirstUse: 10, FixedClock: 10, SlidingLog: 10, SlidingCounter: 4, Bucket: 10}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			for _, c := range Classes() {
+				f := tenPerMinute.Refusals(c, test.events)
+				want, accused := test.room[c]
+				if f.Lawful == accused || f.Excess != want || f.Class != c {
+					t.Errorf("%v: got %+v, want room %d", c, f, want)
+				}
+				if accused && (len(f.IDs) != 1 || test.events[f.IDs[0]].Admitted) {
+					t.Errorf("%v: names %v", c, f.IDs)
+				}
+			}
+		})
+	}
+}
+
+func TestExplained(t *testing.T) {
+	if got := tenPerMinute.Explained(nil); len(got) != len(Classes()) {
+		t.Errorf("an empty history: %v", got)
+	}
+	events := history(burst(0, 10), refusal(30*second, 1), burst(60*second, 10), refusal(119*second, 1))
+	if got, want := tenPerMinute.Explained(events), []Class{FixedFirstUse, FixedClock, SlidingLog}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if got := tenPerMinute.Explained(history(burst(0, 9), refusal(0, 1))); got != nil {
+		t.Errorf("a false refusal: %v", got)
+	}
+}
+
+func TestOneWindow(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		events []Event
+		want   Finding
+	}{
+		{"empty", nil, Finding{Lawful: true}},
+		{"full", history(burst(0, 10), refusal(second, 1)), Finding{Lawful: true}},
+		{"one over", history(burst(second, 11)), Finding{Excess: 1, IDs: []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, From: second, To: second}},
+		{"the fewest that show it", history(burst(0, 5), []Event{{Cost: 7, From: second, To: 2 * second, Admitted: true}, {Cost: 3, Admitted: true}, {Cost: 3, Admitted: true}}), Finding{Excess: 8, IDs: []int{5, 6, 7}, To: 2 * second}},
+		{"a false refusal", history(burst(0, 3), refusal(second, 8), refusal(second, 7), burst(2*second, 5)), Finding{Excess: 7, IDs: []int{4}, From: second, To: second}},
+		{"a refusal that overlaps", history([]Event{{Cost: 5, From: second, To: 3 * second}, {Cost: 6, From: 2 * second, To: 4 * second, Admitted: true}}), Finding{Lawful: true}},
+		{"at the same instant", history(burst(second, 10), refusal(second, 1)), Finding{Lawful: true}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := OneWindow(10, test.events)
+			slices.Sort(got.IDs)
+			if got.Lawful != test.want.Lawful || got.Excess != test.want.Excess || !slices.Equal(got.IDs, test.want.IDs) || got.From != test.want.From || got.To != test.want.To {
+				t.Errorf("got %+v, want %+v", got, test.want)
+			}
+		})
+	}
+}
+
+// Extreme numbers are judged, not tripped over.
+func TestExtremes(t *testing.T) {
+	far := time.Duration(math.MaxInt64)
+	odd := []Event{
+		{ID: 1, From: -far, To: far, Cost: 1, Admitted: true},
+		{ID: 2, From: far, To: -far, Cost: 1},
+		{ID: 3, From: far, To: far, Cost: math.MaxInt32, Admitted: true},
+		{ID: 4, From: -far, To: -far, Cost: -3, Admitted: true},
+		{ID: 5, From: 0, To: far, Cost: 0, Admitted: true},
+	}
+	for _, r := range []Rule{{}, {Limit: math.MaxInt64, Window: far, Early: far}, {Limit: -1, Window: -1, Early: -1}, {Limit: 3, Window: 1}, {Limit: 3, Window: second, Early: 2 * second}} {
+		for _, c := range append(Classes(), Class(99)) {
+			f, g := r.Admissions(c, odd), r.Refusals(c, odd)
+			if lawful := r.Limit > math.MaxInt32 || c == Class(99); f.Lawful != lawful {
+				t.Errorf("%v %+v: %+v", c, r, f)
+			}
+			if !g.Lawful && g.Excess < 1 {
+				t.Errorf("%v %+v: %+v", c, r, g)
+			}
+		}
+		r.FalseRefusals([]Spent{{From: -far, To: far, Cost: 1, Cap: 5}, {From: far, To: far, Cost: -1}}, []Refused{{ID: 1, From: -far, To: far, Cost: 1}})
+	}
+	// Ends in the wrong order are turned round; less than nothing is nothing.
+	for _, c := range Classes() {
+		events := history(burst(0, 10), []Event{{From: 90 * second, To: 30 * second, Cost: 1, Admitted: true}}, burst(60*second, 10), refusal(70*second, 1))
+		f, g := tenPerMinute.Admissions(c, events), tenPerMinute.Refusals(c, events)
+		events[10].From, events[10].To = events[10].To, events[10].From
+		if !cmp.Equal(f, tenPerMinute.Admissions(c, events)) || !cmp.Equal(g, tenPerMinute.Refusals(c, events)) {
+			t.Errorf("%v: the order of From and To matters", c)
+		}
+		if f := (Rule{Limit: -5, Window: second}).Admissions(c, burst(0, 2)); f.Excess != 2 {
+			t.Errorf("%v, limit -5: %+v", c, f)
+		}
+	}
+	if got := Class(99).String(); got != "unknown class" {
+		t.Error(got)
+	}
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ratecheck/ratecheck/history"
+	"github.com/ratecheck/ratecheck/reports"
+)
+
+// The formats of a report.
+const (
+	formatText = "text"
+	formatJSON = "json"
+)
+
+func checkFormat(format string) error {
+	if format != formatText && format != formatJSON {
+		return usageError("--format %q is not known; there are %s and %s", format, formatText, formatJSON)
+	}
+	return nil
+}
+
+func (a *app) checkCommand() *cobra.Command {
+	var format string
+	var noColor bool
+	cmd := &cobra.Command{
+		Use:   "check RUN",
+		Short: "Judge a recorded history again",
+		Long: `check judges a recorded history again, without a network, and exits as the run
+would. RUN is the folder that run --out wrote, a history file, or - for standard
+input. A history alone does not say where the target was; the folder does.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if err := checkFormat(format); err != nil {
+				return err
+			}
+			report, h, err := a.judgeRecorded(args[0])
+			if err != nil {
+				return err
+			}
+			return a.render(report, h, format, noColor)
+		},
+	}
+	cmd.Flags().StringVar(&format, "format", formatText, "what is printed: text or json")
+	cmd.Flags().BoolVar(&noColor, "no-color", false, "no colours (also by NO_COLOR)")
+	return cmd
+}
+
+func (a *app) reportCommand() *cobra.Command {
+	var format string
+	var noColor bool
+	cmd := &cobra.Command{
+		Use:   "report RUN",
+		Short: "Render the report of a recorded run again",
+		Long: `report renders the report of a recorded run in another format. RUN is the folder
+that run --out wrote, a history file, or - for standard input. It exits with 0
+when the report was written, whatever it says; check is the command that judges.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if err := checkFormat(format); err != nil {
+				return err
+			}
+			report, h, err := a.judgeRecorded(args[0])
+			if err != nil {
+				return err
+			}
+			return a.print(report, h, format, noColor)
+		},
+	}
+	cmd.Flags().StringVar(&format, "format", formatText, "what is printed: text or json")
+	cmd.Flags().BoolVar(&noColor, "no-color", false, "no colours (also by NO_COLOR)")
+	return cmd
+}
+
+// judgeRecorded reads a run and judges it. Broken input ends with 3.
+func (a *app) judgeRecorded(run string) (reports.Report, *history.History, error) {
+	if run == "-" {
+		h, err := history.Read(a.stdin)
+		if err != nil {
+			return reports.Report{}, nil, exitWith(exitUsage, fmt.Errorf("standard input: %w", err))
+		}
+		return reports.New(h, "", ""), h, nil
+	}
+	info, err := os.Stat(run)
+	if err != nil {
+		return reports.Report{}, nil, usageError("opening the run: %w", err)
+	}
+	file, url, command := run, "", ""
+	if info.IsDir() {
+		file = filepath.Join(run, historyFile)
+		if url, command, err = readOrigin(filepath.Join(run, reportFile)); err != nil {
+			return reports.Report{}, nil, exitWith(exitUsage, err)
+		}
+	}
+	h, err := readHistoryFile(file)
+	if err != nil {
+		return reports.Report{}, nil, exitWith(exitUsage, err)
+	}
+	return reports.New(h, url, command), h, nil
+}
+
+// readOrigin reads from a run's report what its history does not hold. A run
+// that was killed has no report; its history is judged all the same.
+func readOrigin(path string) (url, command string, err error) {
+	file, err := os.Open(path)
+	if os.IsNotExist(err) {
+		return "", "", nil
+	}
+	if err != nil {
+		return "", "", fmt.Errorf("opening the run's report: %w", err)
+	}
+	defer func() { _ = file.Close() }()
+	report, err := reports.Parse(file)
+	if err != nil {
+		return "", "", fmt.Errorf("%s: %w", path, err)
+	}
+	return report.Target.URL, report.Command, nil
+}
+
+// render prints a report and ends with its exit code.
+func (a *app) render(r reports.Report, h *history.History, format string, noColor bool) error {
+	if err := a.print(r, h, format, noColor); err != nil {
+		return err
+	}
+	if r.Exit != reports.ExitKept {
+		return exitWith(r.Exit, nil)
+	}
+	return nil
+}
+
+func (a *app) print(r reports.Report, h *history.History, format string, noColor bool) error {
+	var err error
+	if format == formatJSON {
+		err = reports.JSON(a.stdout, r)
+	} else {
+		color := !noColor && a.getenv("NO_COLOR") == "" && a.isTerminal(a.stdout)
+		err = reports.Terminal(a.stdout, r, h, color)
+	}
+	if err != nil {
+		return exitWith(reports.ExitError, err)
+	}
+	return nil
+}

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"slices"
+	"strconv"
+	"testing"
+
+	"github.com/ratecheck/ratecheck/checker"
+	"github.com/ratecheck/ratecheck/reports"
+	"github.com/ratecheck/ratecheck/scenarios"
+	"github.com/ratecheck/ratecheck/sim/faults"
+)
+
+// judged runs the program in this process and returns its report.
+func judged(t testing.TB, args ...string) reports.Report {
+	t.Helper()
+	var out, diagnostics bytes.Buffer
+	a := &app{
+		stdin: bytes.NewReader(nil), stdout: &out, stderr: &diagnostics,
+		getenv: func(string) string { return "" }, isTerminal: func(any) bool { return false },
+	}
+	code := a.main(append([]string{"run", "--format", "json"}, args...))
+	report, err := reports.Parse(&out)
+	if err != nil {
+		t.Fatalf("ratecheck run %v exited with %d: %v\n%s", args, code, err, diagnostics.String())
+	}
+	if report.Exit != code {
+		t.Errorf("ratecheck run %v exited with %d and its report says %d", args, code, report.Exit)
+	}
+	return report
+}
+
+// wrong lists the requirements with a FAIL or a WARN.
+func wrong(r reports.Report) []string {
+	var ids []string
+	for _, result := range r.Results {
+		if result.Verdict == checker.Fail || result.Verdict == checker.Warn || result.Verdict == checker.Error {
+			ids = append(ids, result.Requirement)
+		}
+	}
+	return ids
+}
+
+// TestEachFaultIsCaughtByItsRequirement is what the checker is worth: each fault
+// breaks its requirement, and no other but what the table of implications
+// allows.
+func TestEachFaultIsCaughtByItsRequirement(t *testing.T) {
+	for _, fault := range faults.Catalogue() {
+		t.Run(fault.Name, func(t *testing.T) {
+			t.Parallel()
+			for seed := range 3 {
+				got := wrong(judged(t, "--fault", fault.Name, "--seed", strconv.Itoa(seed+1)))
+				if !slices.Contains(got, fault.Breaks) {
+					t.Errorf("seed %d: %s was not caught; caught were %v", seed+1, fault.Breaks, got)
+				}
+				for _, id := range got {
+					if id != fault.Breaks && !slices.Contains(checker.Implications()[fault.Breaks], id) {
+						t.Errorf("seed %d: %s was accused, and only %s is broken", seed+1, id, fault.Breaks)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestEachRequirementHasAFault: a requirement whose breach was never caught is a
+// sentence, not a check.
+func TestEachRequirementHasAFault(t *testing.T) {
+	var ids, broken, asked []string
+	for _, r := range checker.Catalogue() {
+		ids = append(ids, r.ID)
+	}
+	for _, f := range faults.Catalogue() {
+		broken = append(broken, f.Breaks)
+	}
+	for _, s := range scenarios.Catalogue() {
+		asked = append(asked, s.Asks...)
+	}
+	for _, id := range ids {
+		if !slices.Contains(broken, id) {
+			t.Errorf("no fault breaks %s", id)
+		}
+		if !slices.Contains(asked, id) {
+			t.Errorf("no scenario asks %s", id)
+		}
+	}
+	for _, id := range append(broken, asked...) {
+		if !slices.Contains(ids, id) {
+			t.Errorf("there is no requirement %s", id)
+		}
+	}
+	for id, implied := range checker.Implications() {
+		for _, other := range append(implied, id) {
+			if !slices.Contains(ids, other) {
+				t.Errorf("the table of implications names %s, and there is no such requirement", other)
+			}
+		}
+	}
+}
+
+// TestSoundInEverySeed: 50 interleavings, two windows, and each history comes
+// out the same twice.
+func TestSoundInEverySeed(t *testing.T) {
+	const seeds = 50
+	for _, window := range []string{"60s", "5s"} {
+		t.Run(window, func(t *testing.T) {
+			t.Parallel()
+			for seed := 1; seed <= seeds; seed++ {
+				first := embeddedHistory(t, seed, window)
+				if again := embeddedHistory(t, seed, window); !bytes.Equal(first, again) {
+					t.Fatalf("seed %d gave two histories", seed)
+				}
+				r := judged(t, "--seed", strconv.Itoa(seed), "--window", window)
+				if r.Summary.Pass != len(checker.Catalogue()) || r.Exit != reports.ExitKept {
+					t.Errorf("seed %d: %+v, not passed: %v", seed, r.Summary, notPassed(r))
+				}
+			}
+		})
+	}
+}
+
+func notPassed(r reports.Report) []string {
+	var list []string
+	for _, result := range r.Results {
+		if result.Verdict != checker.Pass {
+			list = append(list, result.Requirement+": "+string(result.Verdict)+": "+result.Message)
+		}
+	}
+	return list
+}
+
+func embeddedHistory(t *testing.T, seed int, window string) []byte {
+	t.Helper()
+	dir := t.TempDir()
+	judged(t, "--seed", strconv.Itoa(seed), "--window", window, "--out", dir)
+	return readFile(t, dir+"/"+historyFile)
+}
+
+// TestPlansAreBounds: a run sends no more than its plan says.
+func TestPlansAreBounds(t *testing.T) {
+	for _, fault := range []string{"", "no-rate-headers", "one-request-too-many"} {
+		dir := t.TempDir()
+		args := []string{"--out", dir}
+		if fault != "" {
+			args = append(args, "--fault", fault)
+		}
+		judged(t, args...)
+		h, err := readHistoryFile(dir + "/" + historyFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		attempts, keys, tokens := map[string]int{}, map[string]int{}, map[string]int64{}
+		for _, k := range h.Keys {
+			keys[k.Scenario]++
+		}
+		scenarioOf := map[string]string{}
+		for _, a := range h.Attempts {
+			attempts[a.Scenario]++
+			scenarioOf[a.Nonce] = a.Scenario
+		}
+		for _, c := range h.Calls {
+			tokens[scenarioOf[c.Nonce]] += c.Usage.Total
+		}
+		for _, s := range scenarios.Catalogue() {
+			if attempts[s.Name] > s.Plan.Requests || keys[s.Name] > s.Plan.Keys || tokens[s.Name] > s.Plan.Tokens {
+				t.Errorf("%s with fault %q: sent %d requests, %d keys, %d tokens; planned are %+v", s.Name, fault, attempts[s.Name], keys[s.Name], tokens[s.Name], s.Plan)
+			}
+			for _, end := range h.Ends {
+				if end.Scenario == s.Name && end.At > s.Plan.Duration(h.Run.Window) {
+					t.Errorf("%s with fault %q: took %s, planned are %s", s.Name, fault, end.At, s.Plan.Duration(h.Run.Window))
+				}
+			}
+		}
+	}
+}
+
+// TestNoTwoKeysAreLimitedAlike outside of the scenario on isolation, so that a
+// limiter that mixes up keys of equal limits is caught there alone.
+func TestNoTwoKeysAreLimitedAlike(t *testing.T) {
+	dir := t.TempDir()
+	judged(t, "--out", dir)
+	h, err := readHistoryFile(dir + "/" + historyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[[3]int64]string{}
+	for _, k := range h.Keys {
+		if k.Scenario == "isolation-keys" {
+			continue
+		}
+		signature := [3]int64{-1, -1, -1}
+		for i, limit := range []*int64{k.Limits.Requests, k.Limits.Tokens, k.Limits.Parallel} {
+			if limit != nil {
+				signature[i] = *limit
+			}
+		}
+		if other, taken := seen[signature]; taken {
+			t.Errorf("%s of %s has the limits of %s", k.Alias, k.Scenario, other)
+		}
+		seen[signature] = k.Alias + " of " + k.Scenario
+	}
+}
+
+// BenchmarkEmbeddedRun is the whole check on virtual time, judged and rendered;
+// it is held to one second.
+func BenchmarkEmbeddedRun(b *testing.B) {
+	for b.Loop() {
+		a := &app{stdout: io.Discard, stderr: io.Discard, getenv: func(string) string { return "" }, isTerminal: func(any) bool { return false }}
+		if code := a.main([]string{"run"}); code != reports.ExitKept {
+			b.Fatalf("exited with %d", code)
+		}
+	}
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ratecheck/ratecheck/checker"
+	"github.com/ratecheck/ratecheck/reports"
+	"github.com/ratecheck/ratecheck/scenarios"
+	"github.com/ratecheck/ratecheck/sim/faults"
+)
+
+func (a *app) listCommand() *cobra.Command {
+	var listFaults bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the requirements",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			var rows [][]string
+			if listFaults {
+				for _, f := range faults.Catalogue() {
+					rows = append(rows, []string{f.Name, f.Breaks, f.Sentence})
+				}
+				return reports.Table(a.stdout, []string{"fault", "breaks", "what it does"}, rows)
+			}
+			for _, r := range checker.Catalogue() {
+				rows = append(rows, []string{r.ID, string(r.Level), string(r.Layer), r.Sentence})
+			}
+			return reports.Table(a.stdout, []string{"requirement", "level", "layer", "sentence"}, rows)
+		},
+	}
+	cmd.Flags().BoolVar(&listFaults, "faults", false, "list the faults that run --fault knows")
+	return cmd
+}
+
+func (a *app) explainCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "explain ID",
+		Short: "Explain a requirement: sentence, source, tolerances, scenarios",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			r, known := checker.Find(args[0])
+			if !known {
+				return usageError("there is no requirement %q; `ratecheck list` shows them", args[0])
+			}
+			_, err := fmt.Fprint(a.stdout, explanation(r))
+			return err
+		},
+	}
+}
+
+func explanation(r checker.Requirement) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s (%s, %s)\n  %s\n\nsource\n  %s\n", r.ID, r.Level, r.Layer, r.Sentence, r.Source)
+	if len(r.Tolerances) > 0 {
+		fmt.Fprintf(&b, "\ntolerances\n")
+		for _, t := range r.Tolerances {
+			fmt.Fprintf(&b, "  %s,\n    because %s\n", t.Value, t.Reason)
+		}
+	}
+	fmt.Fprintf(&b, "\nasked by\n")
+	for _, s := range scenarios.Catalogue() {
+		if slices.Contains(s.Asks, r.ID) {
+			fmt.Fprintf(&b, "  %s: %s\n", s.Name, s.Sentence)
+		}
+	}
+	fmt.Fprintf(&b, "\ncaught with it\n")
+	for _, f := range faults.Catalogue() {
+		if f.Breaks == r.ID {
+			fmt.Fprintf(&b, "  %s: %s\n", f.Name, f.Sentence)
+		}
+	}
+	if implied := checker.Implications()[r.ID]; len(implied) > 0 {
+		fmt.Fprintf(&b, "\nwhat breaks it may also break\n  %s\n", strings.Join(implied, ", "))
+	}
+	return b.String()
+}

@@ -1,0 +1,224 @@
+package main
+
+import (
+	"context"
+	crand "crypto/rand"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	neturl "net/url"
+	"time"
+
+	"github.com/ratecheck/ratecheck/clock"
+	"github.com/ratecheck/ratecheck/driver"
+	"github.com/ratecheck/ratecheck/history"
+	"github.com/ratecheck/ratecheck/reference"
+	"github.com/ratecheck/ratecheck/reports"
+	"github.com/ratecheck/ratecheck/scenarios"
+	"github.com/ratecheck/ratecheck/sim"
+	"github.com/ratecheck/ratecheck/sim/faults"
+	"github.com/ratecheck/ratecheck/sim/provider"
+	"github.com/ratecheck/ratecheck/target"
+)
+
+// defaultTemplate is how keys of the reference are made where nobody says
+// otherwise.
+const defaultTemplate = "sk-ratecheck-{nonce}[-rpm{rpm}][-tpm{tpm}][-mpr{max_parallel}]"
+
+// templateKeys lets a proxy read the limits of a key from the key.
+type templateKeys struct{ template *target.Template }
+
+func (k templateKeys) Lookup(bearer string) (reference.Policy, bool) {
+	limits, ok := k.template.Match(bearer)
+	if !ok {
+		return reference.Policy{}, false
+	}
+	return reference.NewPolicy(limits.Requests, limits.Tokens, limits.Parallel), true
+}
+
+// ourProvider is our provider in this process.
+type ourProvider struct{ *provider.Provider }
+
+func (p ourProvider) Register(_ context.Context, nonce string, s history.Script) error {
+	p.Provider.Register(nonce, s)
+	return nil
+}
+
+func (p ourProvider) Calls(_ context.Context, from int) ([]history.Call, int, error) {
+	calls, inFlight := p.Finished(from)
+	return calls, inFlight, nil
+}
+
+func (a *app) openWorld(ctx context.Context, f runFlags, url string, chosen []scenarios.Scenario) (*world, error) {
+	if url == "" {
+		return embeddedWorld(f)
+	}
+	return a.realWorld(ctx, f, url, chosen)
+}
+
+// embeddedWorld is the reference with our provider on virtual time, broken
+// where a fault is asked for.
+func embeddedWorld(f runFlags) (*world, error) {
+	if f.fault == "" {
+		return embeddedWith(f, "embedded reference", nil)
+	}
+	fault, known := faults.Find(f.fault)
+	if !known {
+		return nil, usageError("--fault %q is not known; `ratecheck list --faults` shows them", f.fault)
+	}
+	return embeddedWith(f, "embedded reference with the fault "+fault.Name, fault.Apply)
+}
+
+// embeddedWith is an embedded world some of whose parts are changed.
+func embeddedWith(f runFlags, name string, change func(*sim.Parts)) (*world, error) {
+	template, err := target.ParseTemplate(defaultTemplate)
+	if err != nil {
+		return nil, exitWith(reports.ExitError, err)
+	}
+	w := sim.NewWorld(f.seed, f.window, templateKeys{template}, f.model, change)
+	const stream = 0x72756e6964 // keeps the run's id apart from other draws of the same seed
+	return &world{
+		name: name,
+		runner: scenarios.Runner{
+			Clock: w.Clock, Epoch: w.Epoch, Seed: f.seed, RunID: runID(rand.New(rand.NewPCG(f.seed, stream))),
+			Target: target.Target{
+				URL: w.URL, Transport: w.Network, Model: f.model, Window: f.window, TokenClass: f.tokenClass,
+				Keys: template, Provider: ourProvider{w.Provider},
+			},
+		},
+		play: func(ctx context.Context, play func(context.Context) error) error {
+			var played error
+			broken := w.Clock.Run(ctx, func() { played = play(ctx) })
+			return errors.Join(broken, played)
+		},
+		close: func() {},
+	}, nil
+}
+
+// runID draws four characters, a letter first.
+func runID(r *rand.Rand) string {
+	const letters, all = "abcdefghijklmnopqrstuvwxyz", "abcdefghijklmnopqrstuvwxyz0123456789"
+	id := []byte{letters[r.IntN(len(letters))]}
+	for range 3 {
+		id = append(id, all[r.IntN(len(all))])
+	}
+	return string(id)
+}
+
+// freshRunID is an id that no run before had: the keys of a run on a target
+// that lives on must be new.
+func freshRunID() (string, error) {
+	var seed [16]byte
+	if _, err := crand.Read(seed[:]); err != nil {
+		return "", fmt.Errorf("drawing the run's id: %w", err)
+	}
+	var a, b uint64
+	for i := range 8 {
+		a, b = a<<8|uint64(seed[i]), b<<8|uint64(seed[i+8])
+	}
+	return runID(rand.New(rand.NewPCG(a, b))), nil
+}
+
+// realWorld is a target with a URL, on the machine's time.
+func (a *app) realWorld(ctx context.Context, f runFlags, raw string, chosen []scenarios.Scenario) (*world, error) {
+	base, err := parseBase("the target's URL", raw)
+	if err != nil {
+		return nil, err
+	}
+	if f.keyTemplate == "" {
+		return nil, usageError("a target with a URL needs a way to get keys with known limits: --key-template, for example '%s'", defaultTemplate)
+	}
+	template, err := target.ParseTemplate(f.keyTemplate)
+	if err != nil {
+		return nil, exitWith(exitUsage, err)
+	}
+	if f.providerListen == "" && f.providerURL == "" && !f.yes {
+		return nil, usageError("our provider is not behind the target (--provider-listen, --provider), so its own would be asked, and may cost money; add --yes if that is meant")
+	}
+	id, err := freshRunID()
+	if err != nil {
+		return nil, exitWith(reports.ExitError, err)
+	}
+	c := clock.System{}
+	w := &world{
+		name: base.Redacted(), close: func() {},
+		play: func(ctx context.Context, play func(context.Context) error) error { return play(ctx) },
+		runner: scenarios.Runner{
+			Clock: c, Epoch: c.Now(), Seed: f.seed, RunID: id,
+			Target: target.Target{
+				URL: base, Transport: driver.NewTransport(), Model: f.model, Window: f.window,
+				TokenClass: f.tokenClass, Keys: template,
+			},
+		},
+	}
+	if err := a.printPlan(a.stderr, chosen, f, raw); err != nil {
+		return nil, err
+	}
+	if err := connectProvider(ctx, w, f); err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+func parseBase(what, raw string) (*neturl.URL, error) {
+	u, err := neturl.Parse(raw)
+	if err != nil {
+		return nil, usageError("%s: %w; write it as http://HOST:PORT, without /v1", what, err)
+	}
+	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return nil, usageError("%s %q is no base URL; write it as http://HOST:PORT, without /v1", what, raw)
+	}
+	return u, nil
+}
+
+// connectProvider starts our provider, or finds the one that runs.
+func connectProvider(ctx context.Context, w *world, f runFlags) error {
+	r := &w.runner
+	switch {
+	case f.providerListen != "":
+		p := provider.New(r.Clock, r.Epoch)
+		stop, _, err := listenAndServe(f.providerListen, p)
+		if err != nil {
+			return exitWith(exitUsage, fmt.Errorf("starting our provider: %w", err))
+		}
+		w.close = stop
+		r.Target.Provider = ourProvider{p}
+	case f.providerURL != "":
+		base, err := parseBase("--provider", f.providerURL)
+		if err != nil {
+			return err
+		}
+		remote := target.NewRemoteProvider(base, driver.NewTransport(), r.Clock, r.Epoch)
+		skew, err := remote.Sync(ctx)
+		if err != nil {
+			return exitWith(exitUnreachable, err)
+		}
+		w.ledgerSkew = skew
+		r.Target.Provider = remote
+	}
+	return nil
+}
+
+// shutdownPatience is how long a server's open requests may take when it is
+// told to end.
+const shutdownPatience = 5 * time.Second
+
+// listenAndServe serves h on addr until stop is called.
+func listenAndServe(addr string, h http.Handler) (stop func(), at net.Addr, err error) {
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, nil, fmt.Errorf("listening on %s: %w", addr, err)
+	}
+	const slowHeader = 10 * time.Second
+	server := &http.Server{Handler: h, ReadHeaderTimeout: slowHeader}
+	go func() { _ = server.Serve(listener) }()
+	return func() {
+		ctx, cancel := context.WithTimeout(context.Background(), shutdownPatience)
+		defer cancel()
+		if server.Shutdown(ctx) != nil {
+			_ = server.Close()
+		}
+	}, listener.Addr(), nil
+}

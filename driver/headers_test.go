@@ -1,0 +1,114 @@
+package driver_test
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ratecheck/ratecheck/history"
+)
+
+func TestHeadersThatAreKept(t *testing.T) {
+	kept := http.Header{
+		"Content-Type":                            {typeJSON},
+		"Server":                                  {"uvicorn"},
+		"Via":                                     {"1.1 proxy"},
+		"Retry-After":                             {"Wed, 21 Oct 2026 07:28:00 GMT"},
+		"Retry-After-Ms":                          {"1500"},
+		"X-Should-Retry":                          {"false"},
+		"Rate_limit_type":                         {"requests"},
+		"Reset_at":                                {"2026-11-22 03:30:09 UTC"},
+		"X-Ratelimit-Limit-Requests":              {"10", "20"},
+		"X-Ratelimit-Reset-Tokens":                {"6m0s"},
+		"X-Ratelimit-Api_key-Limit-Tokens":        {"100"},
+		"Ratelimit":                               {`"a";r=1;t=2`, `"b";r=3`},
+		"Ratelimit-Policy":                        {`"a";q=10;w=60`},
+		"Anthropic-Ratelimit-Tokens-Reset":        {"2026-01-27T12:00:30Z"},
+		"X-Ai-Ratelimit-Limit-60-Azure":           {"5"},
+		"Ratelimitbysize-Remaining":               {"9"},
+		"X-Rate-Limit-Limit":                      {"7"},
+		"X-Ai-Ratelimit-Retry-After":              {"3"},
+		"X-Envoy-Ratelimited":                     {"true"},
+		"X-Litellm-Call-Id":                       {"1564b265"},
+		"X-Litellm-Key-Rpm-Limit":                 {"100"},
+		"Llm_provider-Server":                     {"upstream"},
+		"Llm_provider-Content-Length":             {"310"},
+		"Llm_provider-X-Ratelimit-Limit-Requests": {"10000"},
+	}
+	dropped := http.Header{
+		"Date":                        {"Sun, 22 Nov 2026 03:30:04 GMT"},
+		"Expires":                     {"0"},
+		"Last-Modified":               {"Sun, 22 Nov 2026 03:30:04 GMT"},
+		"Set-Cookie":                  {"session=abc"},
+		"X-Request-Id":                {"1"},
+		"Access-Control-Allow-Origin": {"https://example.com"},
+		"Authorization":               {"Bearer x"},
+		"X-Litellm-Model-Api-Base":    {"http://127.0.0.1:7401/v1"},
+		"X-Litellm-Cookie":            {"a=b"},
+		"Llm_provider-Set-Cookie":     {"session=abc"},
+		"Llm_provider-Api-Base":       {"http://127.0.0.1:7401"},
+		"Llm_provider-Date":           {"Sun, 22 Nov 2026 03:30:04 GMT"},
+		"Llm_provider-Expires":        {"0"},
+		"Llm_provider-Last-Modified":  {"Sun, 22 Nov 2026 03:30:04 GMT"},
+		"X-Ratelimit-Cookie":          {"a=b"},
+	}
+	want := map[string]string{
+		"content-type": typeJSON, "server": "uvicorn", "via": "1.1 proxy",
+		"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT", "retry-after-ms": "1500", "x-should-retry": "false",
+		"rate_limit_type": "requests", "reset_at": "2026-11-22 03:30:09 UTC",
+		"x-ratelimit-limit-requests": "10, 20", "x-ratelimit-reset-tokens": "6m0s", "x-ratelimit-api_key-limit-tokens": "100",
+		"ratelimit": `"a";r=1;t=2, "b";r=3`, "ratelimit-policy": `"a";q=10;w=60`,
+		"anthropic-ratelimit-tokens-reset": "2026-01-27T12:00:30Z", "x-ai-ratelimit-limit-60-azure": "5",
+		"ratelimitbysize-remaining": "9", "x-rate-limit-limit": "7", "x-ai-ratelimit-retry-after": "3", "x-envoy-ratelimited": "true",
+		"x-litellm-call-id": "1564b265", "x-litellm-key-rpm-limit": "100",
+		"llm_provider-server": "upstream", "llm_provider-content-length": "310", "llm_provider-x-ratelimit-limit-requests": "10000",
+	}
+	for name, status := range map[string]int{"answer": 200, "refusal": 429} {
+		t.Run(name, func(t *testing.T) {
+			d := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				for _, h := range []http.Header{kept, dropped} {
+					for name, lines := range h {
+						w.Header()[name] = lines
+					}
+				}
+				body(status, typeJSON, plainAnswer)(w, r)
+			})
+			if diff := cmp.Diff(want, do(t, d, false).Header); diff != "" {
+				t.Errorf("headers differ (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestHeadersInOtherCases has one header on the wire under several spellings.
+func TestHeadersInOtherCases(t *testing.T) {
+	d := serveRaw(t, func(conn net.Conn) {
+		_, _ = fmt.Fprintf(conn, "HTTP/1.1 429 No\r\nX-RATELIMIT-LIMIT: 1\r\nx-ratelimit-limit: 2\r\nretry-AFTER:   3  \r\n"+
+			"x-litellm-note: caf\xe9\r\nContent-Length: 0\r\n\r\n")
+	})
+	want := map[string]string{"x-ratelimit-limit": "1, 2", "retry-after": "3", "x-litellm-note": "caf\ufffd"}
+	if diff := cmp.Diff(want, do(t, d, false).Header); diff != "" {
+		t.Errorf("headers differ (-want +got):\n%s", diff)
+	}
+}
+
+// TestHeadersThatAreNotCanonical comes from a transport that is not net/http's:
+// the record must not depend on the order of a map.
+func TestHeadersThatAreNotCanonical(t *testing.T) {
+	for range 20 {
+		d := to(t, "http://127.0.0.1:1")
+		d.Transport = transport(func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: http.StatusTooManyRequests, Body: http.NoBody, Header: http.Header{
+				"X-RATELIMIT-LIMIT": {"1"}, "X-Ratelimit-Limit": {"2", "3"}, "x-ratelimit-limit": {"4"},
+			}}, nil
+		})
+		a := do(t, d, false)
+		check(t, a, history.Attempt{Status: 429})
+		if got := a.Header["x-ratelimit-limit"]; got != "1, 2, 3, 4" {
+			t.Fatalf("lines joined to %q", got)
+		}
+	}
+}

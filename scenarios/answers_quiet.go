@@ -1,0 +1,39 @@
+package scenarios
+
+import (
+	"context"
+
+	"github.com/ratecheck/ratecheck/history"
+)
+
+// answersQuiet asks one after the other, far below every limit, plainly and
+// streamed, to see what an admitted answer looks like.
+func answersQuiet() Scenario {
+	const each = 3
+	asks := []string{"headers/on-answers", "headers/on-streams"}
+	return Scenario{
+		Name:     "answers-quiet",
+		Sentence: "three plain requests and three streams, one after the other, on a key with all three limits",
+		Asks:     asks,
+		Plan:     Plan{Keys: 1, Requests: 2 * each, Tokens: 2 * each * 30, Windows: 0.1, Seconds: 2},
+		Play: func(ctx context.Context, s *Stage) error {
+			key, err := s.Key(ctx, history.Limits{Requests: limit(100), Tokens: limit(100_000), Parallel: limit(50)})
+			if err != nil {
+				return err
+			}
+			for i := range 2 * each {
+				step := "plain"
+				if i%2 == 1 {
+					step = "stream"
+				}
+				if _, err := s.Send(ctx, key, Shot{
+					Step: step, Asks: asks, Stream: i%2 == 1, MaxTokens: 20,
+					Script: history.Script{PromptTokens: 10, CompletionTokens: 20},
+				}); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+}

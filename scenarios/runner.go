@@ -1,0 +1,266 @@
+package scenarios
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/ratecheck/ratecheck/clock"
+	"github.com/ratecheck/ratecheck/driver"
+	"github.com/ratecheck/ratecheck/history"
+	"github.com/ratecheck/ratecheck/target"
+)
+
+// Runner plays scenarios against a target and writes the history.
+type Runner struct {
+	Clock clock.Clock
+	// Epoch is the start of the run: times of the history count from it.
+	Epoch  time.Time
+	Target target.Target
+	// RunID is the beginning of every nonce of the run: four lower-case letters
+	// or digits, a letter first. On a target that outlives the run it must be
+	// new each time, or keys would be met again.
+	RunID   string
+	Seed    uint64
+	History *history.Writer
+	// OnAttempt is told the number of attempts that are over; it may be nil.
+	OnAttempt func(done int)
+
+	driver driver.Driver
+	turn   turn
+
+	mu       sync.Mutex
+	attempts int
+	keys     int
+	done     int
+	drained  int
+}
+
+// Attempts may take as long as the longest of these: a slow answer of a recipe
+// takes a little more than a window.
+const (
+	leastDeadline   = 30 * time.Second
+	deadlineWindows = 3
+)
+
+// The ledger is written down while the run goes on, so that a run that is
+// killed loses little of it.
+const drainEvery = time.Second
+
+// drainPatience is how long the end of a run waits for calls that are still in
+// flight at the provider.
+const drainPatience = 3 * time.Second
+
+// UnreachableError says that the target could not be spoken to.
+type UnreachableError struct {
+	URL   string
+	Class history.ErrorClass
+	Text  string
+}
+
+func (e *UnreachableError) Error() string {
+	return fmt.Sprintf("POST %s/v1/chat/completions: %s: %s; is the proxy running there?", e.URL, e.Class, e.Text)
+}
+
+// RejectedError says that the target did not serve the first request, and that
+// no further one was sent.
+type RejectedError struct {
+	URL     string
+	Status  int
+	Excerpt string
+	Hint    string
+}
+
+func (e *RejectedError) Error() string {
+	return fmt.Sprintf("POST %s/v1/chat/completions: status %d: %s; %s", e.URL, e.Status, e.Excerpt, e.Hint)
+}
+
+func (r *Runner) now() time.Duration { return r.Clock.Now().Sub(r.Epoch) }
+
+func (r *Runner) nextAttempt() (id int, nonce string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.attempts++
+	return r.attempts, r.RunID + base36(r.attempts)
+}
+
+func (r *Runner) nextKey() (nonce, alias string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.keys++
+	return r.RunID + "k" + base36(r.keys), fmt.Sprintf("key-%d", r.keys)
+}
+
+// base36 writes n with four digits, so that all nonces are equally long.
+func base36(n int) string {
+	const digits = "0123456789abcdefghijklmnopqrstuvwxyz"
+	var text [4]byte
+	for i := len(text) - 1; i >= 0; i-- {
+		text[i] = digits[n%len(digits)]
+		n /= len(digits)
+	}
+	return string(text[:])
+}
+
+func (r *Runner) noteAttempt() {
+	r.mu.Lock()
+	r.done++
+	done := r.done
+	r.mu.Unlock()
+	if r.OnAttempt != nil {
+		r.OnAttempt(done)
+	}
+}
+
+// Run finds out whether the target answers and whether our provider is behind
+// it, plays the scenarios side by side, and returns when the history is whole.
+//
+// It returns an *UnreachableError or a *RejectedError if the first request was
+// not served, ctx's error if it was interrupted (the history is then as whole
+// as it can be), and otherwise only errors of this side: a full disk, a
+// provider that went away. What went wrong in one scenario stands in its End
+// record.
+func (r *Runner) Run(ctx context.Context, all []Scenario, run history.Run) error {
+	r.driver = driver.Driver{
+		Clock: r.Clock, Epoch: r.Epoch, Transport: r.Target.Transport, URL: r.Target.URL,
+		Deadline: max(leastDeadline, deadlineWindows*r.Target.Window),
+	}
+	run.Schema, run.Seed, run.Window, run.TokenClass = history.Schema, r.Seed, r.Target.Window, r.Target.TokenClass
+	for _, s := range all {
+		run.Planned = append(run.Planned, history.Plan{Scenario: s.Name, Asks: s.Asks})
+	}
+	run.Ledger = r.Target.Provider != nil
+	if err := r.History.Run(run); err != nil {
+		return err
+	}
+	if err := r.handshake(ctx); err != nil {
+		return err
+	}
+	pollCtx, stopPolling := r.Clock.WithCancel(ctx)
+	defer stopPolling()
+	poller := clock.NewGroup(r.Clock)
+	poller.Go("ledger poll", func() {
+		for r.Clock.Sleep(pollCtx, drainEvery) == nil {
+			_, _ = r.drain(pollCtx)
+		}
+	})
+	g := clock.NewGroup(r.Clock)
+	errs := make([]error, len(all))
+	for i := range all {
+		g.Go("scenario "+all[i].Name, func() { errs[i] = r.play(ctx, &all[i]) })
+	}
+	g.Wait()
+	stopPolling()
+	poller.Wait()
+	return errors.Join(append(errs, r.drainRest(ctx), ctx.Err())...)
+}
+
+// play plays one scenario and writes its End. It returns an error only if the
+// history could not be written.
+func (r *Runner) play(ctx context.Context, s *Scenario) error {
+	end := history.End{Scenario: s.Name}
+	switch {
+	case s.NeedsProvider && r.Target.Provider == nil:
+		end.Error = NeedsProviderReason
+	default:
+		if err := s.Play(ctx, &Stage{runner: r, scenario: s}); err != nil {
+			end.Error = err.Error()
+			end.Interrupted = ctx.Err() != nil
+			end.Fault = !end.Interrupted
+		}
+	}
+	end.At = r.now()
+	return r.History.End(end)
+}
+
+// NeedsProviderReason is the error of a scenario that was not played for want
+// of our provider.
+const NeedsProviderReason = "needs ratecheck's provider behind the target (--provider-listen or --provider)"
+
+// drain writes down what the ledger has gained.
+func (r *Runner) drain(ctx context.Context) (inFlight int, err error) {
+	if r.Target.Provider == nil {
+		return 0, nil
+	}
+	calls, inFlight, err := r.Target.Provider.Calls(ctx, r.drained)
+	if err != nil {
+		return 0, err
+	}
+	for _, c := range calls {
+		r.drained++
+		if err := r.History.Call(c); err != nil {
+			return 0, err
+		}
+	}
+	return inFlight, nil
+}
+
+// drainRest waits a little for the calls that are still in flight. It goes on
+// when ctx is cancelled: an interrupted run is to have a whole ledger too.
+func (r *Runner) drainRest(ctx context.Context) error {
+	ctx = context.WithoutCancel(ctx)
+	give := r.now() + drainPatience
+	for {
+		inFlight, err := r.drain(ctx)
+		if err != nil || inFlight == 0 || r.now() >= give {
+			return err
+		}
+		const pause = 50 * time.Millisecond
+		if err := r.Clock.Sleep(ctx, pause); err != nil {
+			return nil
+		}
+	}
+}
+
+// turn lets bursts go one after the other, in the order in which they came.
+type turn struct {
+	mu    sync.Mutex
+	taken bool
+	queue []clock.Event
+}
+
+func (t *turn) take(ctx context.Context, c clock.Clock) error {
+	t.mu.Lock()
+	if !t.taken {
+		t.taken = true
+		t.mu.Unlock()
+		return nil
+	}
+	mine := c.NewEvent()
+	t.queue = append(t.queue, mine)
+	t.mu.Unlock()
+	if err := mine.Wait(ctx); err != nil {
+		t.leave(mine)
+		return err
+	}
+	return nil
+}
+
+// leave gives up a place in the queue; if the turn came meanwhile it is handed
+// on.
+func (t *turn) leave(mine clock.Event) {
+	t.mu.Lock()
+	for i, e := range t.queue {
+		if e == mine {
+			t.queue = append(t.queue[:i], t.queue[i+1:]...)
+			t.mu.Unlock()
+			return
+		}
+	}
+	t.mu.Unlock()
+	t.give()
+}
+
+func (t *turn) give() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.queue) == 0 {
+		t.taken = false
+		return
+	}
+	next := t.queue[0]
+	t.queue = t.queue[1:]
+	next.Set()
+}

@@ -1,0 +1,97 @@
+// Package scenarios is what is sent: a few keys with known limits each, and
+// steps of bursts, paces and waits. A scenario knows nothing of who the target
+// is, and judges nothing: it names the requirements that each step is sent for,
+// and the checker judges those from what was recorded.
+package scenarios
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// Scenario is one stimulus. It plays on keys of its own, beside all others.
+type Scenario struct {
+	// Name is unique in the catalogue.
+	Name string
+	// Sentence says what is sent, for who reads a plan.
+	Sentence string
+	// Asks are the requirements it is sent for.
+	Asks []string
+	// NeedsProvider says that it works only with our provider behind the
+	// target, because it needs known usage or the ledger.
+	NeedsProvider bool
+	// Plan is the most that it sends.
+	Plan Plan
+	// Play sends it. An error means that it could not be played to its end.
+	Play func(ctx context.Context, s *Stage) error
+}
+
+// Plan bounds what a scenario sends.
+type Plan struct {
+	Keys     int
+	Requests int
+	// Tokens is the sum of the usage of all requests, were all admitted.
+	Tokens int64
+	// Windows is how long it takes, in windows; Seconds come on top.
+	Windows float64
+	Seconds float64
+}
+
+// Add is the plan of both played side by side.
+func (p Plan) Add(o Plan) Plan {
+	return Plan{
+		Keys: p.Keys + o.Keys, Requests: p.Requests + o.Requests, Tokens: p.Tokens + o.Tokens,
+		Windows: max(p.Windows, o.Windows), Seconds: max(p.Seconds, o.Seconds),
+	}
+}
+
+// Duration is how long the plan takes on a target with this window.
+func (p Plan) Duration(window time.Duration) time.Duration {
+	return time.Duration(p.Windows*float64(window)) + time.Duration(p.Seconds*float64(time.Second))
+}
+
+// Catalogue returns all scenarios, the longest first, so that the run ends with
+// it.
+func Catalogue() []Scenario {
+	return []Scenario{
+		requestsWindows(),
+		tokensSequential(),
+		requestsSilence(),
+		tokensConcurrent(),
+		tokensSlowAnswer(),
+		refundUpstreamError(),
+		driftRest(),
+		parallelBursts(),
+		isolationKeys(),
+		answersQuiet(),
+		refusalRetry(),
+	}
+}
+
+// ForRequirements keeps the scenarios that ask a wanted requirement, and of
+// their Asks the wanted ones.
+func ForRequirements(all []Scenario, wanted func(id string) bool) []Scenario {
+	var kept []Scenario
+	for _, s := range all {
+		s.Asks = slices.DeleteFunc(slices.Clone(s.Asks), func(id string) bool { return !wanted(id) })
+		if len(s.Asks) > 0 {
+			kept = append(kept, s)
+		}
+	}
+	return kept
+}
+
+// slack is how long after a window's end its successor is asked for: past the
+// clock's uncertainty and the windows of limiters that charge a little late,
+// well within the next window.
+func slack(window time.Duration) time.Duration {
+	const least = 600 * time.Millisecond // an asynchronous charge takes up to 0.5 s
+	return max(least, window/8)
+}
+
+// settleTime is how long a limiter that charges after the answer may take to do
+// so before a counter is read: 0.2 to 0.5 s were measured.
+const settleTime = 600 * time.Millisecond
+
+func limit(n int64) *int64 { return &n }

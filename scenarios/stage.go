@@ -1,0 +1,191 @@
+package scenarios
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ratecheck/ratecheck/clock"
+	"github.com/ratecheck/ratecheck/driver"
+	"github.com/ratecheck/ratecheck/history"
+	"github.com/ratecheck/ratecheck/target"
+)
+
+// Stage is what a scenario plays on.
+type Stage struct {
+	runner   *Runner
+	scenario *Scenario
+}
+
+// Key is a fresh key on the target.
+type Key struct {
+	Alias  string
+	Limits history.Limits
+	secret target.Secret
+}
+
+// Shot is one request to be sent.
+type Shot struct {
+	Step   string
+	Asks   []string
+	Stream bool
+	// Script is what the provider answers. The prompt is as long as its
+	// PromptTokens say.
+	Script history.Script
+	// MaxTokens is sent as max_tokens; less than 0 sends none.
+	MaxTokens int64
+}
+
+// NoMaxTokens is the MaxTokens of a request that states none.
+const NoMaxTokens = -1
+
+// Window is the length of the target's windows.
+func (s *Stage) Window() time.Duration { return s.runner.Target.Window }
+
+// Now is the time since the start of the run.
+func (s *Stage) Now() time.Duration { return s.runner.now() }
+
+// Until waits for a time since the start of the run.
+func (s *Stage) Until(ctx context.Context, at time.Duration) error {
+	return s.runner.Clock.Sleep(ctx, at-s.Now())
+}
+
+// Wait waits for d.
+func (s *Stage) Wait(ctx context.Context, d time.Duration) error {
+	return s.runner.Clock.Sleep(ctx, d)
+}
+
+// Key makes a fresh key.
+func (s *Stage) Key(ctx context.Context, limits history.Limits) (*Key, error) {
+	r := s.runner
+	nonce, alias := r.nextKey()
+	secret, err := r.Target.Keys.Make(ctx, nonce, limits)
+	if err != nil {
+		return nil, fmt.Errorf("making a key for scenario %s: %w", s.scenario.Name, err)
+	}
+	if err := r.History.Key(history.Key{Alias: alias, Scenario: s.scenario.Name, Limits: limits}); err != nil {
+		return nil, err
+	}
+	return &Key{Alias: alias, Limits: limits, secret: secret}, nil
+}
+
+// Send sends one request and waits for its answer.
+func (s *Stage) Send(ctx context.Context, k *Key, shot Shot) (history.Attempt, error) {
+	return s.send(ctx, k, shot, s.Now())
+}
+
+func (s *Stage) send(ctx context.Context, k *Key, shot Shot, intended time.Duration) (history.Attempt, error) {
+	if err := ctx.Err(); err != nil {
+		return history.Attempt{}, err
+	}
+	r := s.runner
+	id, nonce := r.nextAttempt()
+	if r.Target.Provider != nil {
+		if err := r.Target.Provider.Register(ctx, nonce, shot.Script); err != nil {
+			return history.Attempt{}, err
+		}
+	}
+	body, promptBytes := chatBody(r.Target.Model, nonce, shot)
+	asks := shot.Asks
+	if asks == nil {
+		asks = s.scenario.Asks
+	}
+	var most int64
+	var maxTokens *int64
+	if shot.MaxTokens >= 0 {
+		most, maxTokens = promptBytes+shot.MaxTokens, &shot.MaxTokens
+	}
+	a := r.driver.Do(ctx, driver.Request{
+		Attempt: history.Attempt{
+			ID: id, Scenario: s.scenario.Name, Step: shot.Step, Asks: asks, Key: k.Alias,
+			Endpoint: "chat", Stream: shot.Stream, Nonce: nonce, Cap: most, MaxTokens: maxTokens, Intended: intended,
+		},
+		Bearer: k.secret.Bearer(), Path: "/v1/chat/completions", Body: body,
+	})
+	if err := r.History.Attempt(a); err != nil {
+		return a, err
+	}
+	r.noteAttempt()
+	return a, ctx.Err()
+}
+
+// Burst sends n requests at once and waits for all answers. Bursts of all
+// scenarios take turns, because a burst that has to share the target's capacity
+// stretches.
+func (s *Stage) Burst(ctx context.Context, k *Key, n int, shot func(i int) Shot) ([]history.Attempt, error) {
+	if err := s.runner.turn.take(ctx, s.runner.Clock); err != nil {
+		return nil, err
+	}
+	defer s.runner.turn.give()
+	return s.together(ctx, k, n, shot)
+}
+
+func (s *Stage) together(ctx context.Context, k *Key, n int, shot func(i int) Shot) ([]history.Attempt, error) {
+	intended := s.Now()
+	attempts := make([]history.Attempt, n)
+	errs := make([]error, n)
+	g := clock.NewGroup(s.runner.Clock)
+	for i := range n {
+		g.Go("attempt", func() { attempts[i], errs[i] = s.send(ctx, k, shot(i), intended) })
+	}
+	g.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return attempts, err
+		}
+	}
+	return attempts, nil
+}
+
+// Pace sends n requests at fixed intervals, whether or not earlier ones were
+// answered, and waits for all answers.
+func (s *Stage) Pace(ctx context.Context, k *Key, n int, interval time.Duration, shot func(i int) Shot) error {
+	start := s.Now()
+	errs := make([]error, n)
+	g := clock.NewGroup(s.runner.Clock)
+	defer g.Wait()
+	for i := range n {
+		at := start + time.Duration(i)*interval
+		if err := s.Until(ctx, at); err != nil {
+			return err
+		}
+		g.Go("attempt", func() { _, errs[i] = s.send(ctx, k, shot(i), at) })
+	}
+	g.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// word is one token in common vocabularies and four code points long.
+const word = " the"
+
+// chatBody writes a request and returns it with the number of bytes of its
+// prompt. The nonce is part of the prompt's length.
+func chatBody(model, nonce string, shot Shot) (body []byte, promptBytes int64) {
+	prompt := "[[" + nonce + "]]"
+	if more := shot.Script.PromptTokens - int64(len(prompt)/len(word)); more > 0 {
+		prompt += strings.Repeat(word, int(more))
+	}
+	request := map[string]any{
+		"model":    model,
+		"messages": []map[string]string{{"role": "user", "content": prompt}},
+	}
+	if shot.MaxTokens >= 0 {
+		request["max_tokens"] = shot.MaxTokens
+	}
+	if shot.Stream {
+		request["stream"] = true
+		request["stream_options"] = map[string]bool{"include_usage": true}
+	}
+	body, err := json.Marshal(request)
+	if err != nil {
+		return nil, 0 // strings and numbers always encode
+	}
+	return body, int64(len(prompt))
+}

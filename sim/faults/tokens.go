@@ -1,0 +1,175 @@
+package faults
+
+import (
+	"sync"
+	"time"
+
+	"github.com/ratecheck/ratecheck/reference"
+	"github.com/ratecheck/ratecheck/sim"
+)
+
+func tokenFaults() []Fault {
+	return []Fault{
+		{
+			Name: "tokens-half-counted", Breaks: "tokens/limit-kept",
+			Sentence: "charges half of what was used, as a limiter does that counts output only (LiteLLM 17664)",
+			Apply:    settleAs(func(used int64) int64 { return used / 2 }),
+		},
+		{
+			Name: "tokens-counted-twice", Breaks: "tokens/limit-kept",
+			Sentence: "charges twice what was used",
+			Apply:    settleAs(func(used int64) int64 { return used * 2 }),
+		},
+		{
+			Name: "tokens-charged-after", Breaks: "tokens/limit-kept-concurrent",
+			Sentence: "checks before a request and charges after it, so that nothing in flight counts (LiteLLM 18730)",
+			Apply:    func(p *sim.Parts) { p.Store = &chargedAfter{Store: p.Store} },
+		},
+		{
+			Name: "tokens-outlive-window", Breaks: "tokens/window-reopens",
+			Sentence: "where a key has both limits, each request renews the time that the tokens of a late answer are kept (LiteLLM 24677)",
+			Apply: func(p *sim.Parts) {
+				p.Store = &outlive{Store: p.Store, began: map[*reference.Item]time.Time{}, debts: map[string]*debt{}}
+			},
+		},
+	}
+}
+
+func counterFaults() []Fault {
+	return []Fault{
+		{
+			Name: "failed-call-keeps-a-token", Breaks: "refund/upstream-error",
+			Sentence: "a call that failed upstream stays charged one token (LiteLLM up to 1.84)",
+			Apply: settleAs(func(used int64) int64 {
+				if used == 0 {
+					return 1
+				}
+				return used
+			}),
+		},
+		{
+			Name: "failed-call-keeps-estimate", Breaks: "refund/upstream-error",
+			Sentence: "a call that failed upstream stays charged its whole estimate, consistently: lawful, and a WARN",
+			Apply: func(p *sim.Parts) {
+				p.Store = &settled{Store: p.Store, settle: func(s reference.Store, now time.Time, items []reference.Item, used int64) {
+					if used > 0 {
+						s.Settle(now, items, used)
+					}
+				}}
+			},
+		},
+		{
+			Name: "one-token-more", Breaks: "drift/remaining-matches-usage",
+			Sentence: "each request costs one token more than it used (LiteLLM up to 1.84)",
+			Apply: settleAs(func(used int64) int64 {
+				if used == 0 {
+					return 0
+				}
+				return used + 1
+			}),
+		},
+	}
+}
+
+// settled settles in another way.
+type settled struct {
+	reference.Store
+	settle func(s reference.Store, now time.Time, items []reference.Item, used int64)
+}
+
+func (s *settled) Settle(now time.Time, items []reference.Item, used int64) {
+	s.settle(s.Store, now, items, used)
+}
+
+// settleAs settles another amount than was used.
+func settleAs(amount func(used int64) int64) func(*sim.Parts) {
+	return func(p *sim.Parts) {
+		p.Store = &settled{Store: p.Store, settle: func(s reference.Store, now time.Time, items []reference.Item, used int64) {
+			s.Settle(now, items, amount(used))
+		}}
+	}
+}
+
+// chargedAfter admits while anything is left and charges when the answer is
+// there.
+type chargedAfter struct{ reference.Store }
+
+// plenty is a limit that is never reached, so that a charge after the answer
+// goes through however much it is over.
+const plenty = int64(1) << 40
+
+func (s *chargedAfter) Reserve(now time.Time, items []reference.Item) reference.Decision {
+	least := make([]reference.Item, len(items))
+	for i, it := range items {
+		least[i] = reference.Item{Descriptor: it.Descriptor, Amounts: it.Amounts}
+		least[i].Amounts[reference.Tokens] = min(1, it.Amounts[reference.Tokens])
+	}
+	if d := s.Peek(now, least); !d.Admitted {
+		for i := range items {
+			items[i].After = least[i].After
+		}
+		return d
+	}
+	for i := range items {
+		items[i].Amounts[reference.Tokens] = 0
+	}
+	return s.Store.Reserve(now, items)
+}
+
+func (s *chargedAfter) Settle(now time.Time, items []reference.Item, used int64) {
+	for _, it := range items {
+		if it.Limits[reference.Tokens] == reference.Unlimited {
+			continue
+		}
+		charge := reference.Item{Descriptor: it.Descriptor}
+		charge.Limits[reference.Tokens] = plenty
+		charge.Amounts[reference.Tokens] = used
+		s.Store.Reserve(now, []reference.Item{charge})
+	}
+}
+
+// outlive remembers the tokens of answers that ended after their window, and
+// lets every request of a key with both limits renew them.
+type outlive struct {
+	reference.Store
+
+	mu    sync.Mutex
+	began map[*reference.Item]time.Time
+	debts map[string]*debt
+}
+
+type debt struct {
+	tokens int64
+	until  time.Time
+}
+
+func hasBoth(it reference.Item) bool {
+	return it.Limits[reference.Requests] != reference.Unlimited && it.Limits[reference.Tokens] != reference.Unlimited
+}
+
+func (s *outlive) Reserve(now time.Time, items []reference.Item) reference.Decision {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.began[&items[0]] = now
+	it := items[0]
+	owed := s.debts[it.Value]
+	if owed != nil && now.Before(owed.until) && hasBoth(it) {
+		owed.until = now.Add(it.Window)
+		if owed.tokens+it.Amounts[reference.Tokens] > it.Limits[reference.Tokens] {
+			s.Peek(now, items)
+			return reference.Decision{Kind: reference.Tokens, RetryAfter: it.Window}
+		}
+	}
+	return s.Store.Reserve(now, items)
+}
+
+func (s *outlive) Settle(now time.Time, items []reference.Item, used int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	began, known := s.began[&items[0]]
+	delete(s.began, &items[0])
+	if known && now.Sub(began) >= items[0].Window {
+		s.debts[items[0].Value] = &debt{tokens: used, until: now.Add(items[0].Window)}
+	}
+	s.Store.Settle(now, items, used)
+}

@@ -1,0 +1,67 @@
+package sim
+
+import (
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/ratecheck/ratecheck/clock"
+	"github.com/ratecheck/ratecheck/reference"
+	"github.com/ratecheck/ratecheck/sim/provider"
+)
+
+// Parts are what an embedded proxy is made of. A fault replaces one of them.
+type Parts struct {
+	Clock  clock.Clock
+	Store  reference.Store
+	Keys   reference.Keys
+	Window time.Duration
+	// Transport carries the proxy's calls to the provider.
+	Transport http.RoundTripper
+	// Wrap goes around the proxy; nil is nothing.
+	Wrap func(http.Handler) http.Handler
+}
+
+// World is a proxy and a provider on a network of their own, on virtual time.
+type World struct {
+	Clock    *clock.Virtual
+	Epoch    time.Time
+	Network  *Network
+	Provider *provider.Provider
+	// URL is where the proxy is on the Network.
+	URL *url.URL
+}
+
+const (
+	proxyHost    = "reference.internal"
+	providerHost = "provider.internal"
+)
+
+// NewWorld builds a world from a seed. Model is what the proxy lists; change may
+// replace parts, and may be nil.
+func NewWorld(seed uint64, window time.Duration, keys reference.Keys, model string, change func(*Parts)) *World {
+	// The seed also draws where in a minute the world begins: limiters with
+	// windows on the clock must not always meet the same phase.
+	const minute = uint64(time.Minute)
+	epoch := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(seed * 2654435761 % minute))
+	v := clock.NewVirtual(seed, epoch)
+	network := NewNetwork(v, seed)
+	p := Parts{Clock: v, Store: reference.NewMemory(), Keys: keys, Window: window, Transport: network}
+	if change != nil {
+		change(&p)
+	}
+	w := &World{
+		Clock: v, Epoch: epoch, Network: network, Provider: provider.New(v, epoch),
+		URL: &url.URL{Scheme: "http", Host: proxyHost},
+	}
+	var proxy http.Handler = reference.NewProxy(reference.ProxyConfig{
+		Clock: v, Store: p.Store, Keys: p.Keys, Window: p.Window, Transport: p.Transport, Models: []string{model},
+		Upstream: &url.URL{Scheme: "http", Host: providerHost, Path: "/v1"},
+	})
+	if p.Wrap != nil {
+		proxy = p.Wrap(proxy)
+	}
+	network.Handle(proxyHost, proxy)
+	network.Handle(providerHost, w.Provider)
+	return w
+}
