@@ -123,6 +123,20 @@ func (s *sheet) refuses(n int, step string, at time.Duration, changes ...change)
 	return ids
 }
 
+// measured enters the scenario that tells the class: windows of a limit of 2
+// that open at their first request and last to the millisecond, each later in
+// its turn than the one before, so that no clock explains them.
+func (b *book) measured() *sheet {
+	k := b.scenario("requests-windows", "requests/limit-kept").key(perWindow(2))
+	for i := range 6 {
+		opens := time.Duration(i) * 6200 * ms
+		k.admits(2, "burst-"+strconv.Itoa(i), opens)
+		k.refuses(8, "burst-"+strconv.Itoa(i), opens)
+		k.refuse("before", opens+4990*ms)
+	}
+	return k
+}
+
 func streamed(l *line) { l.Stream = true }
 
 func status(code int) change { return func(l *line) { l.Status = code } }

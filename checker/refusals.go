@@ -17,7 +17,11 @@ func refusalRequirements() []Requirement {
 			ID: "refusal/status", Level: Must, Layer: Contract,
 			Sentence: "A refusal has status 429.",
 			Source:   "RFC 6585 section 4; the official SDKs retry 408, 409, 429 and 5xx",
-			judge:    judgeRefusalStatus,
+			Tolerances: []Tolerance{{
+				Value:  "a 408, 503 or 529 to a kind of request that is refused with 429 elsewhere: INCONCLUSIVE",
+				Reason: "an overload or a timeout looks the same",
+			}},
+			judge: judgeRefusalStatus,
 		},
 		{
 			ID: "refusal/before-stream", Level: Must, Layer: Contract,
@@ -122,12 +126,19 @@ func judgeRefusalBeforeStream(v *view) finding {
 	case len(wrong) > 0:
 		return finding{
 			verdict: Fail, message: fmt.Sprintf("%d streams were refused by an event in a stream of status 200", len(wrong)),
-			expected: "status 429 and no stream", observed: wrong[0].Excerpt, attempts: firstFew(ids(wrong)),
+			expected: "status 429 and no stream", observed: firstEvent(wrong[0]), attempts: firstFew(ids(wrong)),
 		}
 	case right == 0:
 		return undecided("no stream was refused")
 	}
 	return passed(fmt.Sprintf("all %d refused streams were refused by status", right))
+}
+
+func firstEvent(a seen) string {
+	if a.Excerpt == "" {
+		return fmt.Sprintf("status %d and an error as the first event", a.Status)
+	}
+	return fmt.Sprintf("status %d and as the first event: %s", a.Status, a.Excerpt)
 }
 
 // formOnly reads a Retry-After for its form alone, for which the time does not

@@ -29,7 +29,7 @@ func (j *joined) requestClasses() []window.Class {
 			if len(events) < len(k.attempts) {
 				return nil
 			}
-			rule := window.Rule{Limit: *k.Limits.Requests, Window: v.Run.Window}
+			rule := window.Rule{Limit: *k.Limits.Requests, Window: v.Run.Window, Early: clockGrain}
 			if may, turns := turnsOnWholeSeconds(events); may && turns >= turnsNeeded {
 				rule.Early = wholeSecond
 			}

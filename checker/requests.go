@@ -28,7 +28,7 @@ func requestRequirements() []Requirement {
 			ID: "requests/limit-kept", Level: Must, Layer: Enforcement,
 			Sentence:   "No more requests are admitted than the limit allows any known class of limiter.",
 			Source:     "LIMITER rule 1; DESIGN §6 (bounds of fixed window, log, counter, bucket)",
-			Tolerances: []Tolerance{wholeSeconds},
+			Tolerances: []Tolerance{wholeSeconds, {Value: "windows up to 1 ms short", Reason: "many limiters keep time in milliseconds"}},
 			judge:      judgeRequestsKept,
 		},
 		{
@@ -36,8 +36,11 @@ func requestRequirements() []Requirement {
 			Sentence: "No request is refused that every known class of limiter would admit.",
 			Source:   "LIMITER rule 1; DESIGN §6 (a refusal that is false for every class)",
 			Tolerances: []Tolerance{{
-				Value:  "a request counts whole for one window after its end and falls linearly to nothing in the next",
-				Reason: "that is the most any known class remembers of it (the sliding counter)",
+				Value:  "a request counts whole for one window and 0.5 s after its end and falls linearly to nothing in the next",
+				Reason: "that is the most any known class remembers of it (the sliding counter), if it counts beside the answer",
+			}, {
+				Value:  "a 408, 503 or 529 to a kind of request that is refused with 429 elsewhere: INCONCLUSIVE",
+				Reason: "an overload or a timeout looks the same",
 			}},
 			judge: judgeRequestsUsable,
 		},
@@ -54,11 +57,16 @@ func requestRequirements() []Requirement {
 	}
 }
 
+// clockGrain is how much shorter a window may be than it was declared: many
+// limiters keep time in milliseconds, and open a window at the one that has
+// begun.
+const clockGrain = time.Millisecond
+
 // kept is what the window rules say of the admissions. doubt says that an
 // unlawful history would be lawful if windows turned on whole seconds, and that
 // too few turns were seen to tell.
 func (v *view) kept(limit int64, events []window.Event) (found window.Finding, doubt bool) {
-	rule := window.Rule{Limit: limit, Window: v.Run.Window}
+	rule := window.Rule{Limit: limit, Window: v.Run.Window, Early: clockGrain}
 	if found = rule.Kept(events); found.Lawful {
 		return found, false
 	}

@@ -3,72 +3,78 @@ package checker
 import (
 	"testing"
 	"time"
+
+	"github.com/ratecheck/ratecheck/history"
 )
 
-// stimulus are the bursts and the paced demand of requests-windows on a limit
-// of 2, as a limiter with fixed windows of the given lengths decides them.
-func stimulus(k *sheet, turns ...time.Duration) {
-	used, last := 0, time.Duration(0)
-	ask := func(step string, at time.Duration) {
-		for _, turn := range turns {
-			if last < turn && turn <= at {
-				used = 0
-			}
+// windowsAt enters full windows of a limit of 2: a refusal just before each
+// instant, a burst of 10 at the instant with 2 admissions, and a refusal after
+// it. Bursts at more than two places cannot all lie at an edge of a window on
+// the clock.
+func windowsAt(k *sheet, step string, admitted int, instants ...time.Duration) (admissions []int) {
+	for i, at := range instants {
+		if i > 0 {
+			k.refuse("before", at-100*ms)
 		}
-		last = at
-		if used < 2 {
-			used++
-			k.admit(step, at)
-		} else {
-			k.refuse(step, at)
-		}
+		name := step + "-" + string(rune('a'+i))
+		admissions = append(admissions, k.admits(admitted, name, at)...)
+		k.refuses(10-admitted, name, at)
 	}
-	for i, at := range []time.Duration{0, 2500 * ms, 5600 * ms} {
-		for range 10 {
-			ask([]string{"burst-start", "burst-middle", "burst-end"}[i], at)
-		}
+	return admissions
+}
+
+// every gives n instants, at the given distance.
+func every(distance time.Duration, n int) (instants []time.Duration) {
+	for i := range n {
+		instants = append(instants, time.Duration(i)*distance)
 	}
-	for i := range 4 * 6 {
-		ask("pace", 5700*ms+time.Duration(i)*window5/6)
-	}
+	return instants
 }
 
 func TestRequestsKept(t *testing.T) {
 	const id = "requests/limit-kept"
 	start := func(t *testing.T) (*book, *sheet) {
-		b := newBook(t).scenario("requests-windows", id, "requests/limit-usable")
+		b := newBook(t).scenario("requests-windows", id)
 		return b, b.key(perWindow(2))
 	}
 	t.Run("fixed windows", func(t *testing.T) {
 		b, k := start(t)
-		stimulus(k, 5*sec, 10600*ms, 15700*ms, 20800*ms)
-		b.wants(id, Pass, "lawful for a fixed window from first use", []int{})
-		b.wants("requests/limit-usable", Pass, "each lawful for some class", []int{})
+		windowsAt(k, "burst", 2, every(5100*ms, 4)...)
+		b.wants(id, Pass, "8 of 43 requests admitted, lawful for a fixed window from first use", []int{})
 	})
 	t.Run("one too many", func(t *testing.T) {
 		b, k := start(t)
-		k.admits(3, "burst-start", 0)
-		k.refuses(7, "burst-start", 0)
-		b.wants(id, Fail, "1 requests more", []int{1, 2, 3})
+		ids := windowsAt(k, "burst", 3, 0, 7500*ms, 16*sec)
+		b.wants(id, Fail, "key-1 was admitted 1 requests more", ids[:3])
 	})
-	t.Run("one too many, and too few of the burst were answered", func(t *testing.T) {
+	t.Run("one too many, and too few were answered", func(t *testing.T) {
 		b, k := start(t)
-		k.admits(3, "burst-start", 0)
-		for range 7 {
-			k.lose("burst-start", 0)
+		ids := windowsAt(k, "burst", 3, 0, 7500*ms, 16*sec)
+		for i := range b.h.Attempts {
+			if a := &b.h.Attempts[i]; a.Status == 429 {
+				a.Status, a.Error = 0, history.Reset
+			}
 		}
-		b.wants(id, Fail, "1 requests more", []int{1, 2, 3})
+		b.wants(id, Fail, "1 requests more", ids[:3])
 	})
-	t.Run("admitted in the ledger, though the answer was lost", func(t *testing.T) {
+	t.Run("admitted by the ledger, though the answers were lost", func(t *testing.T) {
 		b, k := start(t)
-		k.admits(2, "burst-start", 0)
-		k.admit("burst-start", 0, func(l *line) { l.Status, l.Headers, l.Error = 0, 0, "reset" })
-		k.refuses(7, "burst-start", 0)
-		b.wants(id, Fail, "1 requests more", []int{1, 2, 3})
+		ids := windowsAt(k, "burst", 3, 0, 7500*ms, 16*sec)
+		for i := range b.h.Attempts {
+			if a := &b.h.Attempts[i]; a.Status == 200 {
+				a.Status, a.Headers, a.Error = 0, 0, history.Reset
+			}
+		}
+		b.wants(id, Fail, "1 requests more", ids[:3])
+	})
+	t.Run("an edge of a window on the clock excuses one burst", func(t *testing.T) {
+		b, k := start(t)
+		windowsAt(k, "burst", 3, 0)
+		b.wants(id, Pass, "fixed window on the clock", nil)
 	})
 	t.Run("a lost attempt is no admission", func(t *testing.T) {
 		b, k := start(t)
-		stimulus(k, 5*sec, 10600*ms, 15700*ms, 20800*ms)
+		windowsAt(k, "burst", 2, every(5100*ms, 4)...)
 		k.lose("pace", 6*sec)
 		b.wants(id, Pass, "", nil)
 	})
@@ -102,60 +108,76 @@ func TestRequestsKept(t *testing.T) {
 	})
 	t.Run("the second key is the one at fault", func(t *testing.T) {
 		b, k := start(t)
-		k.admits(2, "burst-start", 0)
-		k.lose("burst-start", 0)
-		other := b.key(perWindow(1))
-		evidence := other.admits(2, "burst-start", sec)
-		b.wants(id, Fail, "key-2", evidence)
+		k.admits(2, "burst", 0)
+		k.lose("burst", 0)
+		other := b.key(perWindow(2))
+		ids := windowsAt(other, "burst", 3, 0, 7500*ms, 16*sec)
+		b.wants(id, Fail, "key-2", ids[:3])
+	})
+	t.Run("without a ledger the status tells", func(t *testing.T) {
+		b, k := start(t)
+		b.h.Run.Ledger = false
+		ids := windowsAt(k, "burst", 3, 0, 7500*ms, 16*sec)
+		b.wants(id, Fail, "1 requests more", ids[:3])
 	})
 }
 
 func TestRequestsInWholeSeconds(t *testing.T) {
 	const id = "requests/limit-kept"
-	start := func(t *testing.T) (*book, *sheet) {
+	start := func(t *testing.T, limit int64) (*book, *sheet) {
 		b := newBook(t).scenario("requests-windows", id)
-		return b, b.key(perWindow(2))
+		return b, b.key(perWindow(limit))
 	}
-	// Started at 0.3 s of a second, the windows turn 4.7 s later, and then each
-	// 5 s or, where the first request comes late in its second, sooner.
-	t.Run("turns on whole seconds", func(t *testing.T) {
-		b, k := start(t)
-		stimulus(k, 4700*ms, 9700*ms, 14700*ms, 18700*ms)
+	// Over so many windows no window of 5 s on the clock and no bucket explains
+	// windows of 4 s.
+	t.Run("a second short, and turning on whole seconds", func(t *testing.T) {
+		b, k := start(t, 2)
+		windowsAt(k, "burst", 2, every(4*sec, 11)...)
 		b.wants(id, Pass, "fixed window from first use", nil)
 	})
-	t.Run("the same turns with a burst whose answers overtake each other", func(t *testing.T) {
-		b, k := start(t)
-		k.refuse("burst-start", 0, arriving(40*ms))
-		k.admit("burst-start", 41*ms, arriving(90*ms))
-		k.b.h.Attempts, k.b.h.Calls = nil, nil
-		stimulus(k, 4700*ms, 9700*ms, 14700*ms, 18700*ms)
-		for i := range b.h.Attempts[:10] {
-			a := &b.h.Attempts[i]
-			a.Headers, a.Done = 30*ms+time.Duration(10-i)*10*ms, 30*ms+time.Duration(10-i)*10*ms
+	t.Run("half a millisecond short", func(t *testing.T) {
+		b, k := start(t, 2)
+		windowsAt(k, "burst", 2, every(4999500*time.Microsecond, 5)...)
+		b.wants(id, Pass, "fixed window from first use", nil)
+	})
+	t.Run("as short, turning elsewhere", func(t *testing.T) {
+		b, k := start(t, 2)
+		windowsAt(k, "burst", 2, every(4300*ms, 11)...)
+		b.wants(id, Fail, "more than its limit", nil)
+	})
+	t.Run("two seconds short, and turning on whole seconds", func(t *testing.T) {
+		b, k := start(t, 2)
+		windowsAt(k, "burst", 2, every(3*sec, 11)...)
+		b.wants(id, Fail, "more than its limit", nil)
+	})
+	t.Run("a burst whose answers overtake each other", func(t *testing.T) {
+		b, k := start(t, 2)
+		windowsAt(k, "burst", 2, every(4*sec, 11)...)
+		// The refusals of the third burst are answered before its admissions
+		// reach the provider, 0.3 s later.
+		for i := range b.h.Calls {
+			if c := &b.h.Calls[i]; c.Received/sec == 8 {
+				c.Received += 300 * ms
+				c.Done += 300 * ms
+			}
 		}
-		for i := range b.h.Calls[:2] {
-			b.h.Calls[i].Received, b.h.Calls[i].Done = 110*ms, 115*ms
+		for i := range b.h.Attempts {
+			if a := &b.h.Attempts[i]; a.Sent == 8*sec && a.Status == 200 {
+				a.Headers += 300 * ms
+				a.Done += 300 * ms
+			}
 		}
 		b.wants(id, Pass, "", nil)
 	})
-	t.Run("short windows that turn elsewhere", func(t *testing.T) {
-		b, k := start(t)
-		stimulus(k, 4300*ms, 8700*ms, 13100*ms, 17500*ms, 21900*ms)
-		b.wants(id, Fail, "more than its limit", nil)
-	})
-	t.Run("two seconds short", func(t *testing.T) {
-		b, k := start(t)
-		stimulus(k, 3*sec, 6*sec, 9*sec, 12*sec, 15*sec, 18*sec, 21*sec, 24*sec)
-		b.wants(id, Fail, "more than its limit", nil)
-	})
 	t.Run("too few turns to tell", func(t *testing.T) {
-		b, k := start(t)
-		k.admits(2, "burst-start", 0)
-		k.refuses(8, "burst-start", 0)
-		k.refuse("pace", 4*sec)
-		k.admits(2, "pace", 4600*ms)
-		k.refuse("pace", 8400*ms)
-		k.admits(2, "pace", 8600*ms)
+		b, k := start(t, 4)
+		k.admit("burst", 0)
+		k.refuses(20, "burst-late", 3950*ms)
+		k.admits(3, "pace", 3900*ms)
+		k.admits(2, "pace", 4100*ms)
+		k.admits(2, "pace", 7900*ms)
+		k.refuse("pace", 7950*ms)
+		k.admits(3, "pace", 8100*ms)
 		b.wants(id, Inconclusive, "unless its windows turn on whole seconds", []int{})
 	})
 }

@@ -64,11 +64,28 @@ func (v *view) tokensBack(k keyView) finding {
 		f = undecidedStatus(wrong, wrong[0].ID)
 	case n > 0:
 		f = undecided("a probe was neither admitted nor refused: " + firstTrouble(k.attempts))
+	case v.touchedLate(k, slow[0]):
+		f = undecided(fmt.Sprintf("the request that was to come while the tokens of the slow answer still counted came too late on the key with %s: the generator or the target is too slow", describeLimits(k)))
 	case late < 0:
 		f = undecided(fmt.Sprintf("no probe of %s was admitted after the tokens were over, and no refusal was surely false", describeLimits(k)))
 	}
 	f.observed = told
 	return f
+}
+
+// touchedLate says that the request between the slow answer and the probes was
+// decided when the tokens were over already, so that it could renew nothing.
+func (v *view) touchedLate(k keyView, slow seen) bool {
+	ended := slow.Done
+	for _, c := range slow.calls {
+		ended = min(ended, c.Done)
+	}
+	for _, a := range step(k.attempts, "touch") {
+		if v.decidedBy(a) > ended+v.Run.Window {
+			return true
+		}
+	}
+	return false
 }
 
 func firstTroubleOrStatus(attempts []seen) string {
@@ -148,12 +165,27 @@ func describeLimits(k keyView) string {
 	return strings.Join(parts, " and ")
 }
 
+// describeProbes lists the probes by outcome, each with its time after an
+// instant.
 func describeProbes(k keyView, from time.Duration) string {
-	var parts []string
-	for _, a := range k.attempts {
-		if a.Step != "slow" {
-			parts = append(parts, fmt.Sprintf("%s +%.1f s", a.outcome, (a.Sent-from).Seconds()))
+	var groups, times []string
+	var former outcome
+	end := func() {
+		if len(times) > 0 {
+			groups = append(groups, fmt.Sprintf("%s at %s s", former, strings.Join(times, ", ")))
 		}
+		times = nil
 	}
-	return strings.Join(parts, ", ")
+	for _, a := range k.attempts {
+		if a.Step == "slow" {
+			continue
+		}
+		if a.outcome != former {
+			end()
+		}
+		former = a.outcome
+		times = append(times, fmt.Sprintf("%+.1f", (a.Sent-from).Seconds()))
+	}
+	end()
+	return strings.Join(groups, ", ")
 }

@@ -2,8 +2,11 @@ package checker
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/ratecheck/ratecheck/checker/window"
 )
 
 // chargeDelay is how long after an answer its tokens may still be on their way
@@ -107,10 +110,34 @@ func (v *view) tokensKept(k keyView) finding {
 		return undecided(fmt.Sprintf("%d requests were neither admitted nor refused: %s", n, firstTrouble(k.attempts)))
 	case cut.asked < demandWindows:
 		return undecided(fmt.Sprintf("the client asked for the limit of %d tokens in %d windows only, %d are needed: it or the target is too slow", limit, cut.asked, demandWindows))
+	case cut.short != nil && !v.refusalsExplained(k, limit):
+		return cut.tooLittle(k, nil)
 	case cut.short != nil:
-		return undecided(fmt.Sprintf("%s was admitted only %d of %d tokens from %s to %s, which a sliding counter may do", k.Alias, cut.short.sum, limit, seconds(cut.short.from), seconds(cut.short.to)))
+		return undecided(fmt.Sprintf("%s was admitted only %d of %d tokens from %s to %s, which some class of limiter may do", k.Alias, cut.short.sum, limit, seconds(cut.short.from), seconds(cut.short.to)))
 	}
 	return passed(fmt.Sprintf("%d of %d requests admitted; each window admitted at least %d of %d tokens", count(k.attempts, admitted), len(k.attempts), cut.least, limit))
+}
+
+// refusalsExplained says whether some class makes all refusals lawful that came
+// when everything before them had been charged.
+func (v *view) refusalsExplained(k keyView, limit int64) bool {
+	var events []window.Event
+	var settled time.Duration
+	for _, a := range k.attempts {
+		e := window.Event{ID: a.ID, From: a.Sent, To: v.decidedBy(a), Cost: a.Cap}
+		if a.outcome == admitted {
+			e.Admitted, e.Cost, e.To = true, used(a), a.Done+chargeDelay
+			settled = max(settled, e.To)
+		} else if a.Sent < settled {
+			continue
+		}
+		events = append(events, e)
+	}
+	rule := window.Rule{Limit: limit, Window: v.Run.Window}
+	if may, _ := turnsOnWholeSeconds(events); may {
+		rule.Early = wholeSecond
+	}
+	return slices.ContainsFunc(window.Classes(), func(c window.Class) bool { return rule.Refusals(c, events).Lawful })
 }
 
 // lateCharges is the most that had been used within chargeDelay before an
@@ -141,6 +168,7 @@ type cutWindow struct {
 	from, to        time.Duration
 	sum, asked, cap int64
 	limit           int64
+	refused         []seen
 }
 
 func (v *view) windowsOf(k keyView, limit int64) cutWindows {
@@ -162,6 +190,8 @@ func (v *view) windowsOf(k keyView, limit int64) cutWindows {
 			w.asked += used(first)
 			if a.outcome == admitted {
 				w.sum += used(a)
+			} else {
+				w.refused = append(w.refused, a)
 			}
 		}
 		if w.asked < limit {
@@ -176,19 +206,27 @@ func (v *view) windowsOf(k keyView, limit int64) cutWindows {
 	return cut
 }
 
-// tooLittle tells of refusals that are false for every class, by the window
-// that was short where there is one.
+// tooLittle tells of refusals that no class explains: by those that are false
+// for each of them, and by the window that was short where there is one.
 func (c cutWindows) tooLittle(k keyView, wrong []seen) finding {
-	f := finding{
+	if w := c.short; w != nil {
+		f := finding{
+			verdict: Fail, message: fmt.Sprintf("%s was admitted only %d of %d tokens in a window in which it asked for %d", k.Alias, w.sum, w.limit, w.asked),
+			expected: fmt.Sprintf("at least %d tokens (the limit less one request's cap of %d)", w.limit-w.cap, w.cap),
+			observed: fmt.Sprintf("%d tokens from %s to %s", w.sum, seconds(w.from), seconds(w.to)),
+			attempts: firstFew(ids(wrong)),
+		}
+		if len(wrong) == 0 {
+			f.attempts = firstFew(ids(w.refused))
+			return f
+		}
+		f.observed += fmt.Sprintf("; %d refusals although there was room by every way of counting", len(wrong))
+		return f
+	}
+	return finding{
 		verdict: Fail, message: fmt.Sprintf("%s was refused %d times although there was room by every way of counting", k.Alias, len(wrong)),
 		expected: "a request is admitted while its cap fits beside what was used in the last two windows",
 		observed: fmt.Sprintf("attempt %d was refused at %s", wrong[0].ID, seconds(wrong[0].Done)),
 		attempts: firstFew(ids(wrong)),
 	}
-	if w := c.short; w != nil {
-		f.message = fmt.Sprintf("%s was admitted only %d of %d tokens in a window in which it asked for %d", k.Alias, w.sum, w.limit, w.asked)
-		f.expected = fmt.Sprintf("at least %d tokens (the limit less one request's cap of %d)", w.limit-w.cap, w.cap)
-		f.observed = fmt.Sprintf("%d tokens from %s to %s; %d refusals although there was room by every way of counting", w.sum, seconds(w.from), seconds(w.to), len(wrong))
-	}
-	return f
 }

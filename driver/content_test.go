@@ -100,6 +100,18 @@ func TestCompressedAnswers(t *testing.T) {
 	}
 	check(t, do(t, serve(t, lie), false), history.Attempt{Status: 200, Error: history.Garbled}, "gzip")
 
+	corrupt := func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		body(200, typeJSON, "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"+strings.Repeat("\xff", 100))(w, r)
+	}
+	check(t, do(t, serve(t, corrupt), false), history.Attempt{Status: 200, Error: history.Garbled}, "gzip")
+
+	short := func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		body(200, typeJSON, "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff")(w, r)
+	}
+	check(t, do(t, serve(t, short), false), history.Attempt{Status: 200, Error: history.Cut})
+
 	unasked := func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Encoding", "br")
 		body(200, typeJSON, "\x0b\x02")(w, r)
@@ -128,5 +140,43 @@ func TestOversizedBody(t *testing.T) {
 	a = do(t, serve(t, fill(429, driver.MaxBody)), false)
 	if a.Status != 429 || a.Error != history.Oversized || len(a.Excerpt) != 400 {
 		t.Errorf("status %d, error %s, excerpt of %d bytes", a.Status, a.Error, len(a.Excerpt))
+	}
+}
+
+// closeCounter counts how often a body is closed.
+type closeCounter struct {
+	io.Reader
+	closed int
+}
+
+func (c *closeCounter) Close() error {
+	c.closed++
+	return nil
+}
+
+func TestBodyIsClosed(t *testing.T) {
+	for name, c := range map[string]struct {
+		status int
+		header http.Header
+		text   string
+	}{
+		"whole":          {200, http.Header{"Content-Type": {typeJSON}}, plainAnswer},
+		"garbled":        {200, http.Header{"Content-Type": {typeHTML}}, "<p>"},
+		"refused":        {429, nil, "no"},
+		"101":            {101, nil, ""},
+		"oversized":      {200, nil, strings.Repeat("x", driver.MaxBody+10)},
+		"a stream":       {200, http.Header{"Content-Type": {typeSSE}}, wholeStream},
+		"a wrong stream": {200, http.Header{"Content-Type": {typeSSE}}, "data: x\n\n" + wholeStream},
+	} {
+		t.Run(name, func(t *testing.T) {
+			counter := &closeCounter{Reader: strings.NewReader(c.text)}
+			d := to(t, "http://target.internal")
+			d.Transport = transport(func(*http.Request) (*http.Response, error) {
+				return &http.Response{StatusCode: c.status, Header: c.header, Body: counter}, nil
+			})
+			if a := do(t, d, false); a.Status != c.status || counter.closed != 1 {
+				t.Errorf("status %d, closed %d times", a.Status, counter.closed)
+			}
+		})
 	}
 }

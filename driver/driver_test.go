@@ -129,6 +129,8 @@ func checkTimes(t *testing.T, a history.Attempt) {
 	}
 	if a.FirstByte != 0 {
 		at = append(at, a.FirstByte)
+	} else if a.Events > 0 || a.Usage != nil || a.Excerpt != "" {
+		t.Error("there is a body, and no time of its first byte")
 	}
 	at = append(at, a.Done)
 	for i := range at[1:] {

@@ -31,12 +31,13 @@ func rateNames(kind, what string) []string {
 }
 
 // ReadRates reads the rate headers of an answer. A number that cannot be read
-// is left out.
+// is left out, and so is what does not say whether it counts requests or tokens:
+// x-ai-ratelimit-*, ratelimitbysize-*, and the policies of the IETF's RateLimit.
 func ReadRates(header map[string]string) Rates {
 	read := func(kind, what string) *int64 {
 		for _, name := range rateNames(kind, what) {
-			if n, err := strconv.ParseInt(strings.TrimSpace(header[name]), 10, 64); err == nil {
-				return &n
+			if n := readNumber(header[name]); n != nil {
+				return n
 			}
 		}
 		return nil
@@ -47,14 +48,46 @@ func ReadRates(header map[string]string) Rates {
 	}
 }
 
+// readNumber reads the number of a header. Envoy and the IETF drafts up to 07
+// put their policies behind it, as in "10, 10;w=60". Lines that agree are one,
+// and lines that do not are none: chained gateways append theirs (Kong 14353).
+func readNumber(value string) *int64 {
+	var number *int64
+	for i, item := range strings.Split(withoutQuoted(value), ",") {
+		text, _, isPolicy := strings.Cut(item, ";")
+		if isPolicy && i > 0 {
+			continue
+		}
+		n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
+		if err != nil || number != nil && *number != n {
+			return nil
+		}
+		number = &n
+	}
+	return number
+}
+
+// withoutQuoted leaves out what stands between double quotes: the name of a
+// policy may hold commas.
+func withoutQuoted(value string) string {
+	var b strings.Builder
+	for i, part := range strings.Split(value, `"`) {
+		if i%2 == 0 {
+			b.WriteString(part)
+		}
+	}
+	return b.String()
+}
+
 // HasRates says whether an answer carries rate headers of its own in any known
 // dialect: x-ratelimit-* (OpenAI, LiteLLM, Envoy, GoModel), ratelimit and
 // ratelimit-* (IETF drafts), anthropic-ratelimit-*, x-ai-ratelimit-* (Kong,
 // APISIX), ratelimitbysize-* (Mistral). What an upstream said and the proxy
-// passed on as llm_provider-* does not count.
+// passed on as llm_provider-* does not count, nor does Envoy's mark that it was
+// the one who refused.
 func HasRates(header map[string]string) bool {
 	for name := range header {
-		if strings.HasPrefix(name, "llm_provider-") {
+		if strings.HasPrefix(name, "llm_provider-") || name == "x-envoy-ratelimited" {
 			continue
 		}
 		if strings.Contains(name, "ratelimit") {

@@ -100,14 +100,14 @@ func Install(ctx context.Context, dir, version string, progress io.Writer) (*Rel
 	}
 	venv := filepath.Join(dir, "litellm-"+version)
 	if r := installed(venv, version); r != nil {
-		fmt.Fprintf(progress, "LiteLLM %s is there: %s\n", version, venv)
+		_, _ = fmt.Fprintf(progress, "LiteLLM %s is there: %s\n", version, venv)
 		return r, nil
 	}
 	unlock, err := lock(ctx, filepath.Join(dir, "install.lock"), true)
 	if err != nil {
 		return nil, err
 	}
-	defer unlock()
+	defer func() { _ = unlock() }()
 	// Whoever held the lock may have installed this very release.
 	if r := installed(venv, version); r != nil {
 		return r, nil
@@ -125,7 +125,7 @@ func Install(ctx context.Context, dir, version string, progress io.Writer) (*Rel
 	if err != nil {
 		return nil, err
 	}
-	fmt.Fprintf(progress, "installing LiteLLM %s with %s and Python %s\n", version, in.name(), python.version)
+	_, _ = fmt.Fprintf(progress, "installing LiteLLM %s with %s and Python %s\n", version, in.name(), python.version)
 	relaxed, err := in.install(ctx, venv, version, progress)
 	if err != nil {
 		return nil, err
@@ -137,7 +137,7 @@ func Install(ctx context.Context, dir, version string, progress io.Writer) (*Rel
 	if err := writeMarker(venv, m); err != nil {
 		return nil, err
 	}
-	fmt.Fprintf(progress, "LiteLLM %s installed in %v: %s\n", version, clk.Now().Sub(began).Round(time.Second), venv)
+	_, _ = fmt.Fprintf(progress, "LiteLLM %s installed in %v: %s\n", version, clk.Now().Sub(began).Round(time.Second), venv)
 	return installed(venv, version), nil
 }
 

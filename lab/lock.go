@@ -32,7 +32,7 @@ func lock(ctx context.Context, path string, wait bool) (unlock func() error, err
 			err = clock.System{}.Sleep(ctx, lockPoll)
 		}
 		if err != nil {
-			f.Close()
+			_ = f.Close()
 			return nil, fmt.Errorf("lab: lock %s: %w", path, err)
 		}
 	}

@@ -23,13 +23,13 @@ func choosePorts(wanted int) (first, second int, err error) {
 	if err != nil {
 		return 0, 0, fmt.Errorf("lab: port %d of %s cannot be had: %w: choose another, or 0 for a free one", wanted, loopback, err)
 	}
-	defer a.Close()
+	defer func() { _ = a.Close() }()
 	// Both are held at once, else the second could be the first again.
 	b, err := net.Listen("tcp4", address(0))
 	if err != nil {
 		return 0, 0, fmt.Errorf("lab: no free port on %s: %w", loopback, err)
 	}
-	defer b.Close()
+	defer func() { _ = b.Close() }()
 	return a.Addr().(*net.TCPAddr).Port, b.Addr().(*net.TCPAddr).Port, nil
 }
 

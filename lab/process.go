@@ -60,7 +60,7 @@ func (c command) start() (*process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lab: %s: log: %w", c.name, err)
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }()
 	cmd := exec.Command(c.argv[0], c.argv[1:]...)
 	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = c.env, c.dir, log, log
 	if c.out != "" {
@@ -68,7 +68,7 @@ func (c command) start() (*process, error) {
 		if err != nil {
 			return nil, fmt.Errorf("lab: %s: output: %w", c.name, err)
 		}
-		defer out.Close()
+		defer func() { _ = out.Close() }()
 		cmd.Stdout = out
 	}
 	cmd.SysProcAttr = ownGroup()
@@ -188,7 +188,7 @@ func logTail(path string) string {
 	if err != nil {
 		return fmt.Sprintf("(the log cannot be read: %v)", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	if size, err := f.Seek(0, io.SeekEnd); err == nil {
 		_, err = f.Seek(max(0, size-tailBytes), io.SeekStart)
 		if err != nil {

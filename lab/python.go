@@ -92,7 +92,7 @@ func findInstaller(ctx context.Context, dir string, python interpreter, progress
 		in.uv = uv
 		return in, nil
 	}
-	fmt.Fprintln(progress, "uv is not there: installing it for the lab alone")
+	_, _ = fmt.Fprintln(progress, "uv is not there: installing it for the lab alone")
 	err := clear(own)
 	if err == nil {
 		err = in.step(ctx, "venv", python.path, "-m", "venv", own)
@@ -106,7 +106,7 @@ func findInstaller(ctx context.Context, dir string, python interpreter, progress
 		return in, err
 	}
 	if err != nil {
-		fmt.Fprintln(progress, "uv cannot be had: pip is used, which takes some minutes")
+		_, _ = fmt.Fprintln(progress, "uv cannot be had: pip is used, which takes some minutes")
 		return in, nil
 	}
 	in.uv = uv
@@ -141,7 +141,7 @@ func (in installer) install(ctx context.Context, venv, version string, progress 
 	uvInstall := append([]string{in.uv, "pip", "install", "-q", "--python", python}, packages...)
 	err = in.step(ctx, "packages", uvInstall...)
 	if err != nil && ctx.Err() == nil && lacksHelper(in.logOf("packages")) {
-		fmt.Fprintf(progress, "the index lacks a helper package in the version asked for: taking any version of %s\n", strings.Join(helpers(), ", "))
+		_, _ = fmt.Fprintf(progress, "the index lacks a helper package in the version asked for: taking any version of %s\n", strings.Join(helpers(), ", "))
 		relaxed = helpers()
 		overrides := filepath.Join(venv, "overrides.txt")
 		if err := os.WriteFile(overrides, []byte(strings.Join(relaxed, "\n")+"\n"), 0o600); err != nil {

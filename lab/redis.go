@@ -40,7 +40,7 @@ func answersPing(ctx context.Context, port int) bool {
 	if err != nil {
 		return false
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	if err := conn.SetDeadline(clock.System{}.Now().Add(answerWithin)); err != nil {
 		return false
 	}

@@ -177,7 +177,7 @@ func get(ctx context.Context, url, bearer string) (status int, body string) {
 	if err != nil {
 		return 0, ""
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	b, err := io.ReadAll(io.LimitReader(resp.Body, answerBytes))
 	if err != nil {
 		return 0, ""

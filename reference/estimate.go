@@ -1,6 +1,7 @@
 package reference
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
@@ -243,7 +244,8 @@ func (v jsonValue) absent() bool { return len(v) == 0 || string(v) == "null" }
 // the largest of them: it fits no limit either way.
 func (v jsonValue) integer(name string, least int64) (int64, error) {
 	n, err := strconv.ParseInt(string(v), 10, 64)
-	if errors.Is(err, strconv.ErrRange) && v[0] != '-' {
+	// ParseInt finds a number too large before it has seen all of it.
+	if errors.Is(err, strconv.ErrRange) && v[0] != '-' && !bytes.ContainsAny(v, ".eE") {
 		return math.MaxInt64, nil
 	}
 	if err != nil || n < least {

@@ -2,8 +2,8 @@ package reference
 
 import (
 	"encoding/json"
-	"fmt"
 	"math"
+	"math/big"
 	"slices"
 	"strings"
 	"testing"
@@ -49,21 +49,28 @@ func decodedEstimate(body []byte, smallest int64) (input, output int64, ok bool)
 	}
 	input += media
 	given := false
-	integer := func(name string, least int64) int64 {
+	integer := func(name string, least int64) *big.Int {
 		if object[name] == nil {
-			return least
+			return big.NewInt(least)
 		}
-		var n int64
-		number, isNumber := object[name].(json.Number)
-		if _, err := fmt.Sscan(number.String(), &n); err != nil || !isNumber || n < least || strings.ContainsAny(number.String(), ".eE") {
+		number, _ := object[name].(json.Number)
+		n, isInteger := new(big.Int).SetString(number.String(), 10)
+		if !isInteger || n.Cmp(big.NewInt(least)) < 0 {
 			ok = false
+			return big.NewInt(least)
 		}
 		given = given || name != "n"
 		return n
 	}
 	ok = true
-	output = slices.Max([]int64{integer("max_tokens", 0), integer("max_completion_tokens", 0), integer("max_output_tokens", 0)})
-	output *= integer("n", 1)
+	most := slices.MaxFunc([]*big.Int{
+		integer("max_tokens", 0), integer("max_completion_tokens", 0), integer("max_output_tokens", 0),
+	}, (*big.Int).Cmp)
+	most.Mul(most, integer("n", 1))
+	output = math.MaxInt64
+	if most.IsInt64() {
+		output = most.Int64()
+	}
 	if !given && input > 0 {
 		output = guessOutput(input, smallest)
 	}
@@ -74,7 +81,7 @@ func FuzzEstimateChat(f *testing.F) {
 	for _, seed := range []string{
 		`{"model":"m","messages":[{"role":"user","content":"hello \ud83d\ude00 \\\" there"}],"max_tokens":5,"n":2}`,
 		`{"messages":[{"content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"x"}},{"type":"file"}]}]}`,
-		`{"max_completion_tokens":-1}`, `{"n":0}`, `{"max_tokens":1e3}`, `{"tools":[{"a":[1,2,{"b":null}]}],"messages":null}`,
+		`{"n":888888899988999988999}`, `{"max_tokens":99999999999999999999,"n":3}`, `{"max_tokens":99999999999999999999e3}`, `{"max_completion_tokens":-1}`, `{"n":0}`, `{"max_tokens":1e3}`, `{"tools":[{"a":[1,2,{"b":null}]}],"messages":null}`,
 		`{"a":{"b":[1,"]}",{}]},"messages":[[],"x",{"content":7},{"content":["x",["y"]]}]}`, `{"stream_options":{"include_usage":true}}`, `[`, ``,
 		`{"messages":[{"content":"\\\\"},{"content":"\\"}],"messages ":1}`, "{\"messages\":[{\"content\":\"\xff\xfe\xc3\"}]}",
 	} {
@@ -94,9 +101,9 @@ func FuzzEstimateChat(f *testing.F) {
 		if e.Total() < 1 || e.Input < 0 || e.Output < 0 {
 			t.Fatalf("%q is estimated as %+v", body, e)
 		}
-		// Tools are counted as they were sent and huge maxima saturate: the
-		// decoded body tells neither.
-		if strings.Contains(string(body), "ools") || strings.Contains(string(body), `\u`) || e.Output > math.MaxInt32 {
+		// Tools are counted as they were sent, which the decoded body does not
+		// tell; an escape may hide their name.
+		if strings.Contains(string(body), "ools") || strings.Contains(string(body), `\u`) {
 			return
 		}
 		input, output, ok := decodedEstimate(body, smallest)

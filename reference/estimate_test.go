@@ -102,7 +102,7 @@ func TestRule12OutputIsTheLargestMaximumTimesN(t *testing.T) {
 }
 
 func TestRule12WhatIsNoMaximumIsAnError(t *testing.T) {
-	values := []string{`-1`, `-99999999999999999999`, `1.0`, `1.5`, `1e3`, `1E3`, `"7"`, `""`, `true`, `false`, `[7]`, `{}`}
+	values := []string{`-1`, `-99999999999999999999`, `1.0`, `1.5`, `1e3`, `1E3`, `99999999999999999999.5`, `99999999999999999999e3`, `"7"`, `""`, `true`, `false`, `[7]`, `{}`}
 	for _, field := range append([]string{"n"}, mostNames[:]...) {
 		bad := values
 		if field == "n" {

@@ -3,14 +3,12 @@ package reference
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
+	"strconv"
 	"sync"
 	"time"
 
@@ -25,9 +23,10 @@ const (
 	MaxAnswerBody = 64 << 20
 )
 
-// defaultUpstreamTimeout is how long an upstream may take for a whole answer;
-// it is that of the official OpenAI clients.
-const defaultUpstreamTimeout = 10 * time.Minute
+// upstreamTimeout is how long an upstream may be silent, before its answer and
+// within it. It is that of the official OpenAI clients, which bound each read
+// and not the whole: a stream may last for hours (rule 5).
+const upstreamTimeout = 10 * time.Minute
 
 // Policy is what a key is allowed. Limits are indexed by Kind.
 type Policy struct {
@@ -76,14 +75,25 @@ type Proxy struct {
 // NewProxy returns a proxy. The configuration must be complete.
 func NewProxy(c ProxyConfig) *Proxy {
 	p := &Proxy{ProxyConfig: c, mux: http.NewServeMux()}
-	p.mux.HandleFunc("POST /v1/chat/completions", p.serveChat)
-	p.mux.HandleFunc("POST /chat/completions", p.serveChat)
-	p.mux.HandleFunc("GET /v1/models", p.serveModels)
+	for _, route := range []struct {
+		method, path string
+		serve        http.HandlerFunc
+	}{
+		{http.MethodPost, "/v1/chat/completions", p.serveChat},
+		{http.MethodPost, "/chat/completions", p.serveChat},
+		{http.MethodGet, "/v1/models", p.serveModels},
+	} {
+		p.mux.HandleFunc(route.method+" "+route.path, route.serve)
+		p.mux.HandleFunc(route.path, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Allow", route.method)
+			p.reject(w, r, http.StatusMethodNotAllowed, "send "+route.method+" to "+r.URL.Path+", not "+r.Method)
+		})
+	}
 	p.mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 	})
 	p.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		writeError(w, http.StatusNotFound, "invalid_request_error", "no such endpoint: "+r.Method+" "+r.URL.Path)
+		p.reject(w, r, http.StatusNotFound, "no such endpoint: "+r.Method+" "+r.URL.Path)
 	})
 	return p
 }
@@ -91,27 +101,12 @@ func NewProxy(c ProxyConfig) *Proxy {
 // ServeHTTP answers as the proxy.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.mux.ServeHTTP(w, r) }
 
-// authorize finds the key's policy or answers 401.
-func (p *Proxy) authorize(w http.ResponseWriter, r *http.Request) (Descriptor, bool) {
-	bearer, found := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if found && bearer != "" {
-		if policy, known := p.Keys.Lookup(bearer); known {
-			sum := sha256.Sum256([]byte(bearer))
-			return Descriptor{Scope: "api_key", Value: hex.EncodeToString(sum[:]), Limits: policy.Limits, Window: p.Window}, true
-		}
-	}
-	writeError(w, http.StatusUnauthorized, "invalid_request_error", "no such key: send the key as Authorization: Bearer KEY")
-	return Descriptor{}, false
-}
-
 func (p *Proxy) serveModels(w http.ResponseWriter, r *http.Request) {
 	d, ok := p.authorize(w, r)
 	if !ok {
 		return
 	}
-	items := []Item{{Descriptor: d}}
-	p.Store.Peek(p.Clock.Now(), items)
-	setRateHeaders(w.Header(), items, nil)
+	p.showRates(w, d)
 	type model struct {
 		ID      string `json:"id"`
 		Object  string `json:"object"`
@@ -129,48 +124,48 @@ func (p *Proxy) serveChat(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	items := []Item{{Descriptor: d}}
-	reject := func(status int, message string) {
-		p.Store.Peek(p.Clock.Now(), items)
-		setRateHeaders(w.Header(), items, nil)
-		writeError(w, status, "invalid_request_error", message)
-	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxRequestBody))
 	if err != nil {
 		var large *http.MaxBytesError
 		if errors.As(err, &large) {
-			reject(http.StatusRequestEntityTooLarge, "the body is larger than 16 MiB")
+			p.reject(w, r, http.StatusRequestEntityTooLarge, "the body is larger than 16 MiB")
 			return
 		}
-		reject(http.StatusBadRequest, "the body could not be read: "+err.Error())
+		p.reject(w, r, http.StatusBadRequest, "the body could not be read: "+err.Error())
 		return
 	}
 	estimate, err := EstimateChat(body, d.Limits[Tokens])
 	if err != nil {
-		reject(http.StatusBadRequest, err.Error())
+		p.reject(w, r, http.StatusBadRequest, err.Error())
 		return
 	}
-	items[0].Amounts = [kinds]int64{Requests: 1, Tokens: estimate.Total(), Slots: 1}
+	items := []Item{{Descriptor: d, Amounts: [kinds]int64{Requests: 1, Tokens: estimate.Total(), Slots: 1}}}
 	now := p.Clock.Now()
 	if decision := p.Store.Reserve(now, items); !decision.Admitted {
 		refuse(w, now, items, decision)
 		return
 	}
-	h := &held{proxy: p, items: items, estimate: estimate}
-	defer h.release()
-	ctx, cancel := clock.WithTimeout(r.Context(), p.Clock, defaultUpstreamTimeout)
+	ctx, cancel := p.Clock.WithCancel(r.Context())
 	defer cancel()
+	h := &held{proxy: p, estimate: estimate, client: r.Context(), at: now, items: items}
+	defer h.release()
 	h.keepAlive(ctx)
-	h.forward(ctx, w, body)
+	h.forward(ctx, cancel, w, body)
 }
 
 // held is what an admitted request holds: its reservation and its slots.
 type held struct {
 	proxy    *Proxy
 	estimate Estimate
+	// client is the request's own context: it ends when the client leaves.
+	client context.Context
+	// at is when the request was admitted.
+	at time.Time
 
-	mu    sync.Mutex // the lease is renewed beside the request
-	items []Item
+	mu       sync.Mutex // the lease is renewed beside the request
+	items    []Item
+	settled  bool
+	released bool
 }
 
 // keepAlive renews the lease of the request's slots until ctx ends.
@@ -180,26 +175,39 @@ func (h *held) keepAlive(ctx context.Context) {
 	}
 	c := h.proxy.Clock
 	c.Go("slot lease", func() {
-		for c.Sleep(ctx, SlotLease/3) == nil {
-			h.mu.Lock()
-			h.proxy.Store.Renew(c.Now(), h.items)
-			h.mu.Unlock()
+		for c.Sleep(ctx, SlotLease/3) == nil && h.renew() {
 		}
 	})
+}
+
+// renew extends the lease; false says that there is none any more.
+func (h *held) renew() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.released {
+		h.proxy.Store.Renew(h.proxy.Clock.Now(), h.items)
+	}
+	return !h.released
 }
 
 // settle replaces the reservation by what was used. Only the first call counts.
 func (h *held) settle(used int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.proxy.Store.Settle(h.proxy.Clock.Now(), h.items, used)
+	if !h.settled {
+		h.settled = true
+		h.proxy.Store.Settle(h.proxy.Clock.Now(), h.items, used)
+	}
 }
 
 // release frees the slots. Only the first call counts.
 func (h *held) release() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.proxy.Store.Release(h.proxy.Clock.Now(), h.items)
+	if !h.released {
+		h.released = true
+		h.proxy.Store.Release(h.proxy.Clock.Now(), h.items)
+	}
 }
 
 // finish is settle and release: it comes before the last byte of an answer, so
@@ -209,29 +217,35 @@ func (h *held) finish(used int64) {
 	h.release()
 }
 
-func (h *held) forward(ctx context.Context, w http.ResponseWriter, body []byte) {
-	res, err := h.send(ctx, body)
-	if err != nil {
+// forward calls the upstream and passes its answer on. It gives up, by cancel,
+// an upstream that is silent for too long.
+func (h *held) forward(ctx context.Context, cancel context.CancelFunc, w http.ResponseWriter, body []byte) {
+	res, err := h.send(ctx, cancel, body)
+	provider := http.Header(nil)
+	if err == nil {
+		defer func() { _ = res.Body.Close() }()
+		provider = res.Header
+	}
+	setRateHeaders(w.Header(), h.items, h.at, h.proxy.Clock.Now(), provider)
+	passProviderHeaders(w.Header(), provider)
+	switch {
+	case err != nil:
+		h.unanswered(ctx, w)
+	case res.StatusCode < http.StatusOK || res.StatusCode > maxStatus:
 		h.finish(0)
-		setRateHeaders(w.Header(), h.items, nil)
-		if ctx.Err() != nil {
-			writeError(w, http.StatusGatewayTimeout, "server_error", "the upstream did not answer in time")
-			return
-		}
-		writeError(w, http.StatusBadGateway, "server_error", "the upstream could not be reached")
-		return
+		writeError(w, http.StatusBadGateway, "server_error", "the upstream answered with the status "+strconv.Itoa(res.StatusCode))
+	case res.StatusCode == http.StatusOK && h.isStream(provider):
+		h.relayStream(w, res)
+	default:
+		h.relayJSON(w, res)
 	}
-	defer func() { _ = res.Body.Close() }()
-	setRateHeaders(w.Header(), h.items, res.Header)
-	passProviderHeaders(w.Header(), res.Header)
-	if res.StatusCode == http.StatusOK && h.estimate.Stream {
-		h.relayStream(ctx, w, res)
-		return
-	}
-	h.relayJSON(w, res)
 }
 
-func (h *held) send(ctx context.Context, body []byte) (*http.Response, error) {
+// maxStatus is the last status that RFC 9110 gives a meaning to. What is beyond
+// it, or below 200, is no answer that could be passed on.
+const maxStatus = 599
+
+func (h *held) send(ctx context.Context, cancel context.CancelFunc, body []byte) (*http.Response, error) {
 	if h.estimate.Stream && !h.estimate.StreamUsage {
 		body = askForUsage(body)
 	}
@@ -241,50 +255,63 @@ func (h *held) send(ctx context.Context, body []byte) (*http.Response, error) {
 		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	return h.proxy.Transport.RoundTrip(req)
+	req.Header.Set("Accept-Encoding", "identity") // the usage is read from the answer as it is sent
+	stop := h.proxy.Clock.AfterFunc(upstreamTimeout, cancel)
+	defer stop()
+	res, err := h.proxy.Transport.RoundTrip(req)
+	if err == nil {
+		res.Body = &awaitedBody{ReadCloser: res.Body, clock: h.proxy.Clock, cancel: cancel}
+	}
+	return res, err
+}
+
+// awaitedBody is an upstream's answer that is given up when a read takes too
+// long. The time that a slow client takes in between does not count.
+type awaitedBody struct {
+	io.ReadCloser
+	clock  clock.Clock
+	cancel context.CancelFunc
+}
+
+func (b *awaitedBody) Read(p []byte) (int, error) {
+	stop := b.clock.AfterFunc(upstreamTimeout, b.cancel)
+	defer stop()
+	return b.ReadCloser.Read(p)
 }
 
 // relayJSON passes on an answer that is not streamed.
 func (h *held) relayJSON(w http.ResponseWriter, res *http.Response) {
 	answer, err := io.ReadAll(io.LimitReader(res.Body, MaxAnswerBody))
-	switch {
-	case err != nil:
-		h.finish(0)
+	failed := res.StatusCode != http.StatusOK
+	if err != nil {
+		if failed || h.client.Err() == nil {
+			h.finish(0)
+		}
+		// Else the upstream had produced an answer, and the reservation stands.
 		writeError(w, http.StatusBadGateway, "server_error", "the upstream broke its answer off")
 		return
-	case res.StatusCode != http.StatusOK:
+	}
+	passHeaders(w.Header(), res.Header, "Content-Type", "Content-Encoding")
+	var told struct {
+		Usage *usage `json:"usage"`
+	}
+	switch {
+	case failed:
 		// The provider's own hint when to come back is the best there is.
-		for _, name := range []string{"Retry-After", "Retry-After-Ms"} {
-			if v := res.Header.Get(name); v != "" {
-				w.Header().Set(name, v)
-			}
-		}
-		h.finish(0)
-	default:
-		var told struct {
-			Usage *usage `json:"usage"`
-		}
-		if json.Unmarshal(answer, &told) == nil && told.Usage != nil {
-			h.finish(told.Usage.total())
-		}
+		passHeaders(w.Header(), res.Header, "Retry-After", "Retry-After-Ms")
+		h.settle(0)
+	case json.Unmarshal(answer, &told) == nil && told.Usage != nil:
+		h.settle(told.Usage.total())
 	}
 	h.release()
-	w.Header().Set("Content-Type", res.Header.Get("Content-Type"))
 	w.WriteHeader(res.StatusCode)
-	_, _ = w.Write(answer)
-}
-
-// usage is what an upstream says a chat completion cost.
-type usage struct {
-	Prompt     int64 `json:"prompt_tokens"`
-	Completion int64 `json:"completion_tokens"`
-	Total      int64 `json:"total_tokens"`
-}
-
-// total is what the call is charged; a total that is missing is the sum.
-func (u usage) total() int64 {
-	if u.Total == 0 {
-		return max(0, u.Prompt+u.Completion)
+	if _, err := w.Write(answer); err != nil {
+		return
 	}
-	return max(0, u.Total)
+	if len(answer) == MaxAnswerBody {
+		if _, err := io.Copy(w, res.Body); err != nil {
+			// The client must not take a broken answer for a whole one.
+			panic(http.ErrAbortHandler)
+		}
+	}
 }

@@ -1,10 +1,14 @@
 package reference
 
 import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -25,7 +29,7 @@ type errorDetail struct {
 func refuse(w http.ResponseWriter, now time.Time, items []Item, d Decision) {
 	it := items[d.Item]
 	h := w.Header()
-	setRateHeaders(h, items, nil)
+	setRateHeaders(h, items, now, now, nil)
 	h.Set("rate_limit_type", d.Kind.String())
 	resets := now.Add(it.After[d.Kind].Reset)
 	if d.Never {
@@ -35,6 +39,8 @@ func refuse(w http.ResponseWriter, now time.Time, items []Item, d Decision) {
 		h.Set("retry-after-ms", strconv.FormatInt(roundUpMilliseconds(d.RetryAfter), 10))
 		resets = now.Add(d.RetryAfter)
 	}
+	// Rounded up like retry-after: who comes back then does not come too soon.
+	resets = resets.Add(time.Second - 1).Truncate(time.Second)
 	at := resets.UTC().Format("2006-01-02 15:04:05 UTC")
 	h.Set("reset_at", at)
 	writeError(w, http.StatusTooManyRequests, "throttling_error", fmt.Sprintf(
@@ -44,6 +50,58 @@ func refuse(w http.ResponseWriter, now time.Time, items []Item, d Decision) {
 
 func roundUpMilliseconds(d time.Duration) int64 {
 	return int64((d + time.Millisecond - 1) / time.Millisecond)
+}
+
+// identify finds whose request it is; false where the key is nobody's.
+func (p *Proxy) identify(r *http.Request) (Descriptor, bool) {
+	// The name of the scheme has no case (RFC 9110, 11.1).
+	scheme, bearer, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	bearer = strings.TrimSpace(bearer)
+	if !strings.EqualFold(scheme, "Bearer") || bearer == "" {
+		return Descriptor{}, false
+	}
+	policy, known := p.Keys.Lookup(bearer)
+	if !known {
+		return Descriptor{}, false
+	}
+	sum := sha256.Sum256([]byte(bearer))
+	return Descriptor{Scope: "api_key", Value: hex.EncodeToString(sum[:]), Limits: policy.Limits, Window: p.Window}, true
+}
+
+// authorize finds whose request it is or answers 401.
+func (p *Proxy) authorize(w http.ResponseWriter, r *http.Request) (Descriptor, bool) {
+	d, known := p.identify(r)
+	if !known {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+		writeError(w, http.StatusUnauthorized, "invalid_request_error", "no such key: send the key as Authorization: Bearer KEY")
+	}
+	return d, known
+}
+
+// reject answers a request that is wrong in itself. It charges nothing and
+// shows a key what it has left.
+func (p *Proxy) reject(w http.ResponseWriter, r *http.Request, status int, message string) {
+	if d, known := p.identify(r); known {
+		p.showRates(w, d)
+	}
+	writeError(w, status, "invalid_request_error", message)
+}
+
+// unanswered answers for an upstream that gave none, and gives back what the
+// request held.
+func (h *held) unanswered(ctx context.Context, w http.ResponseWriter) {
+	switch {
+	case h.client.Err() != nil:
+		// The upstream has read what it was sent, and was told to stop.
+		h.finish(h.estimate.Input)
+		writeError(w, http.StatusServiceUnavailable, "server_error", "the request was cancelled before the upstream answered")
+	case ctx.Err() != nil:
+		h.finish(0)
+		writeError(w, http.StatusGatewayTimeout, "server_error", "the upstream did not answer in time")
+	default:
+		h.finish(0)
+		writeError(w, http.StatusBadGateway, "server_error", "the upstream could not be reached")
+	}
 }
 
 func writeError(w http.ResponseWriter, status int, kind, message string) {

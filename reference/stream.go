@@ -1,92 +1,212 @@
 package reference
 
 import (
+	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
 	"net/http"
+	"strings"
 	"unicode/utf8"
-
-	"github.com/tmaxmax/go-sse"
 )
 
 // maxEvent is the largest event of an upstream's stream that is passed on.
 const maxEvent = 4 << 20
 
-// codePointsPerToken is how much text counts as one token where nobody says
-// (rule 11).
-const codePointsPerToken = 4
+var errLargeEvent = fmt.Errorf("an event of the upstream's stream is larger than %d bytes", maxEvent)
+
+// isStream tells a stream from any other answer. That one was asked for tells
+// little: upstreams answer JSON to that, too.
+func (h *held) isStream(header http.Header) bool {
+	kind, _, _ := strings.Cut(header.Get("Content-Type"), ";")
+	if kind == "" {
+		return h.estimate.Stream
+	}
+	return strings.EqualFold(strings.TrimSpace(kind), "text/event-stream") && header.Get("Content-Encoding") == ""
+}
+
+// relayStream passes a stream on event by event, as it was sent, and settles
+// what it used before its last event goes out.
+func (h *held) relayStream(w http.ResponseWriter, res *http.Response) {
+	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-cache")
+	w.WriteHeader(http.StatusOK)
+	flush(w)
+
+	m := &streamMeter{}
+	events := &eventReader{from: bufio.NewReader(res.Body)}
+	for events.next() == nil {
+		told, counts := parseChunk(events.data)
+		switch {
+		case string(events.data) == "[DONE]":
+			m.whole = true
+			h.finish(h.streamed(m))
+		case counts:
+			m.count(told)
+		}
+		if told.Usage != nil && len(told.Choices) == 0 && h.estimate.Stream && !h.estimate.StreamUsage {
+			continue // asked for by us, not by the client
+		}
+		if _, err := w.Write(events.raw); err != nil {
+			m.left = true
+			break
+		}
+		flush(w)
+	}
+	if m.whole {
+		_, _ = w.Write(events.raw) // what came behind the last event
+		return
+	}
+	m.left = m.left || h.client.Err() != nil
+	h.finish(h.streamed(m))
+	// The client must not take a broken stream for a whole one.
+	panic(http.ErrAbortHandler)
+}
+
+func flush(w http.ResponseWriter) {
+	if f, ok := w.(http.Flusher); ok {
+		f.Flush()
+	}
+}
+
+// eventReader cuts a stream of server-sent events into the bytes of one event
+// each, comments and line ends included, so that what is passed on means to a
+// client what the upstream said (HTML standard, 9.2.6).
+type eventReader struct {
+	from *bufio.Reader
+	// raw is the event as it was sent, or the rest of the stream after an
+	// error; data is what its data lines say. Both hold until the next call.
+	raw, data []byte
+
+	line    int // where in raw the current line begins
+	hasData bool
+	afterCR bool // an LF that comes now ends the line before
+	begun   bool // the first line, which may start with a byte order mark, is over
+}
+
+// next reads up to the blank line that ends an event. An upstream may end its
+// stream with [DONE] and neither blank line nor line end; nothing else that
+// stops short is an event.
+func (e *eventReader) next() error {
+	e.raw, e.data, e.line, e.hasData = e.raw[:0], e.data[:0], 0, false
+	for {
+		if _, err := e.from.Peek(1); err != nil {
+			e.field(e.raw[e.line:])
+			e.line = len(e.raw)
+			if errors.Is(err, io.EOF) && string(e.data) == "[DONE]" {
+				return nil
+			}
+			e.data = e.data[:0]
+			return err
+		}
+		there, _ := e.from.Peek(e.from.Buffered())
+		end := lineEnd(there)
+		taken := there[:min(end+1, len(there))]
+		if len(e.raw)+len(taken) > maxEvent {
+			return errLargeEvent
+		}
+		e.raw = append(e.raw, taken...)
+		_, _ = e.from.Discard(len(taken))
+		secondHalf := e.afterCR && taken[0] == '\n'
+		e.afterCR = e.raw[len(e.raw)-1] == '\r'
+		switch {
+		case secondHalf:
+			e.line = len(e.raw)
+		case end < len(there) && e.endLine():
+			return nil
+		}
+	}
+}
+
+// lineEnd is where the first CR or LF is, or len(text).
+func lineEnd(text []byte) int {
+	if lf := bytes.IndexByte(text, '\n'); lf >= 0 {
+		text = text[:lf]
+	}
+	if cr := bytes.IndexByte(text, '\r'); cr >= 0 {
+		return cr
+	}
+	return len(text)
+}
+
+// endLine takes in the line that raw ends with; true says that it was blank.
+func (e *eventReader) endLine() bool {
+	line := e.raw[e.line : len(e.raw)-1]
+	e.line = len(e.raw)
+	if len(line) > 0 {
+		e.field(line)
+		return false
+	}
+	// The LF of a CRLF belongs here, if it has come along: there are clients
+	// that wait for it.
+	if e.afterCR && e.from.Buffered() > 0 {
+		if c, _ := e.from.Peek(1); c[0] == '\n' {
+			e.raw = append(e.raw, '\n')
+			_, _ = e.from.Discard(1)
+			e.afterCR = false
+		}
+	}
+	return true
+}
+
+// field takes in a line that is not blank.
+func (e *eventReader) field(line []byte) {
+	if !e.begun {
+		e.begun = len(line) > 0
+		line = bytes.TrimPrefix(line, []byte("\ufeff"))
+	}
+	name, value, _ := bytes.Cut(line, []byte(":"))
+	if string(name) != "data" {
+		return
+	}
+	if e.hasData {
+		e.data = append(e.data, '\n')
+	}
+	e.data = append(e.data, bytes.TrimPrefix(value, []byte(" "))...)
+	e.hasData = true
+}
 
 // chunk is what a stream's event says, as far as it is counted.
 type chunk struct {
 	Choices []struct {
 		Delta struct {
-			Content string `json:"content"`
+			Content   string `json:"content"`
+			Reasoning string `json:"reasoning_content"`
+			Refusal   string `json:"refusal"`
+			ToolCalls []struct {
+				Function struct {
+					Name      string `json:"name"`
+					Arguments string `json:"arguments"`
+				} `json:"function"`
+			} `json:"tool_calls"`
 		} `json:"delta"`
 	} `json:"choices"`
 	Usage *usage `json:"usage"`
 }
 
-// relayStream passes a stream on event by event and settles what it used before
-// its last event goes out.
-func (h *held) relayStream(ctx context.Context, w http.ResponseWriter, res *http.Response) {
-	out := w.Header()
-	out.Set("Content-Type", "text/event-stream; charset=utf-8")
-	out.Set("Cache-Control", "no-cache")
-	w.WriteHeader(http.StatusOK)
-	flush(w)
-
-	m := &streamMeter{}
-	for event, err := range sse.Read(res.Body, &sse.ReadConfig{MaxEventSize: maxEvent}) {
-		if err != nil {
-			break
-		}
-		done := event.Data == "[DONE]"
-		told := chunk{}
-		if done {
-			m.whole = true
-			h.finish(h.streamed(m))
-		} else if json.Unmarshal([]byte(event.Data), &told) == nil {
-			m.count(told)
-		}
-		if told.Usage != nil && len(told.Choices) == 0 && !h.estimate.StreamUsage {
-			continue // asked for by us, not by the client
-		}
-		if !h.pass(ctx, w, event) {
-			m.left = true
-			break
-		}
-	}
-	if m.whole {
-		return
-	}
-	if ctx.Err() != nil {
-		m.left = true
-	}
-	h.finish(h.streamed(m))
-	if !m.left {
-		// The client must not take a broken stream for a whole one.
-		panic(http.ErrAbortHandler)
-	}
+// parseChunk reads an event's data; false where it is no JSON. A field of
+// another type than expected does not keep the others from being counted.
+func parseChunk(data []byte) (c chunk, ok bool) {
+	err := json.Unmarshal(data, &c)
+	var mistyped *json.UnmarshalTypeError
+	return c, err == nil || errors.As(err, &mistyped)
 }
 
-// pass sends one event on; false says that the client has left.
-func (h *held) pass(ctx context.Context, w http.ResponseWriter, event sse.Event) bool {
-	var text bytes.Buffer
-	if event.Type != "" {
-		text.WriteString("event: " + event.Type + "\n")
+// usage is what an upstream says a chat completion cost.
+type usage struct {
+	Prompt     int64 `json:"prompt_tokens"`
+	Completion int64 `json:"completion_tokens"`
+	Total      int64 `json:"total_tokens"`
+}
+
+// total is what the call is charged; a total that is missing is the sum.
+func (u usage) total() int64 {
+	if u.Total == 0 {
+		return max(0, u.Prompt+u.Completion)
 	}
-	for line := range bytes.SplitSeq([]byte(event.Data), []byte("\n")) {
-		text.WriteString("data: ")
-		text.Write(line)
-		text.WriteByte('\n')
-	}
-	text.WriteByte('\n')
-	if _, err := w.Write(text.Bytes()); err != nil {
-		return false
-	}
-	flush(w)
-	return ctx.Err() == nil
+	return max(0, u.Total)
 }
 
 // streamMeter counts what a stream used.
@@ -103,7 +223,14 @@ func (m *streamMeter) count(c chunk) {
 		m.usage = c.Usage
 	}
 	for _, choice := range c.Choices {
-		m.codePoints += int64(utf8.RuneCountInString(choice.Delta.Content))
+		d := choice.Delta
+		texts := []string{d.Content, d.Reasoning, d.Refusal}
+		for _, call := range d.ToolCalls {
+			texts = append(texts, call.Function.Name, call.Function.Arguments)
+		}
+		for _, text := range texts {
+			m.codePoints += int64(utf8.RuneCountInString(text))
+		}
 	}
 }
 
@@ -112,51 +239,72 @@ func (m *streamMeter) count(c chunk) {
 // produced, and at most the reservation where the upstream broke it off.
 func (h *held) streamed(m *streamMeter) int64 {
 	reserved := h.estimate.Total()
-	produced := h.estimate.Input + m.codePoints/codePointsPerToken
+	produced := h.estimate.Input + m.codePoints/charsPerToken
+	if m.usage != nil {
+		produced = m.usage.total()
+	}
 	switch {
-	case m.usage != nil:
-		return m.usage.total()
-	case m.whole:
+	case m.whole && m.usage == nil:
 		return reserved
-	case m.left:
+	case m.whole || m.left:
 		return produced
-	case m.codePoints == 0:
+	case m.usage == nil && m.codePoints == 0:
 		return 0
 	default:
 		return min(produced, reserved)
 	}
 }
 
-func flush(w http.ResponseWriter) {
-	if f, ok := w.(http.Flusher); ok {
-		f.Flush()
+// askForUsage adds stream_options.include_usage to a chat body that does not
+// ask for it, and leaves every other byte as it was sent.
+func askForUsage(body []byte) []byte {
+	start, end := findMember(body, "stream_options")
+	if end == 0 {
+		at := bytes.IndexByte(body, '{') + 1
+		return splice(body, at, at, `"stream_options":{"include_usage":true},`)
+	}
+	options := body[start:end]
+	if string(options) == "null" {
+		return splice(body, start, end, `{"include_usage":true}`)
+	}
+	if options[0] != '{' {
+		return body // the upstream will say what is wrong with it
+	}
+	from, to := findMember(options, "include_usage")
+	switch {
+	case to > 0 && (string(options[from:to]) == "false" || string(options[from:to]) == "null"):
+		return splice(body, start+from, start+to, "true")
+	case to > 0:
+		return body
+	case len(bytes.TrimSpace(options[1:len(options)-1])) == 0:
+		return splice(body, start+1, start+1, `"include_usage":true`)
+	default:
+		return splice(body, start+1, start+1, `"include_usage":true,`)
 	}
 }
 
-// askForUsage adds stream_options.include_usage to a chat body that does not
-// ask for it, and leaves every other byte where it can as it was sent.
-func askForUsage(body []byte) []byte {
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(body, &fields); err != nil {
-		return body
+// findMember is where the value of an object's member begins and ends; 0, 0
+// where there is none. Of several the last counts, as it does for the
+// providers.
+func findMember(object []byte, name string) (start, end int) {
+	d := json.NewDecoder(bytes.NewReader(object))
+	if _, err := d.Token(); err != nil {
+		return 0, 0
 	}
-	options := map[string]json.RawMessage{}
-	if given, exists := fields["stream_options"]; exists {
-		if json.Unmarshal(given, &options) != nil || options == nil {
-			options = map[string]json.RawMessage{}
+	for d.More() {
+		key, err := d.Token()
+		var value json.RawMessage
+		if err != nil || d.Decode(&value) != nil {
+			return 0, 0
 		}
-		options["include_usage"] = json.RawMessage("true")
-		merged, err := json.Marshal(options)
-		if err != nil {
-			return body
+		if key == name {
+			end = int(d.InputOffset())
+			start = end - len(value)
 		}
-		fields["stream_options"] = merged
-		rewritten, err := json.Marshal(fields)
-		if err != nil {
-			return body
-		}
-		return rewritten
 	}
-	at := bytes.IndexByte(body, '{')
-	return bytes.Join([][]byte{body[:at+1], []byte(`"stream_options":{"include_usage":true},`), body[at+1:]}, nil)
+	return start, end
+}
+
+func splice(text []byte, from, to int, insert string) []byte {
+	return bytes.Join([][]byte{text[:from], []byte(insert), text[to:]}, nil)
 }

@@ -81,9 +81,11 @@ func New(h *history.History, url, command string) Report {
 		Results: []Result{},
 	}
 	for _, result := range judgement.Results {
+		only := strings.Join(append([]string{result.Requirement}, result.Needs...), ",")
+		result.Needs = nil // told by the command
 		r.Results = append(r.Results, Result{
 			Result:    result,
-			Reproduce: fmt.Sprintf("%s --only %s --seed %d", command, result.Requirement, h.Run.Seed),
+			Reproduce: fmt.Sprintf("%s --only %s --seed %d", command, only, h.Run.Seed),
 		})
 		r.Summary.add(result.Verdict)
 	}

@@ -1,8 +1,10 @@
 package reports
 
 import (
+	"bytes"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/olekukonko/tablewriter"
 	"github.com/olekukonko/tablewriter/renderer"
@@ -14,9 +16,14 @@ import (
 const columnWidth = 72
 
 // Table writes a table without a frame, so that its lines can be copied and
-// compared.
+// compared: no line ends in blanks.
 func Table(w io.Writer, header []string, rows [][]string) error {
-	t := tablewriter.NewTable(w,
+	return indentedTable(w, "", header, rows)
+}
+
+func indentedTable(w io.Writer, indent string, header []string, rows [][]string) error {
+	var laid bytes.Buffer
+	t := tablewriter.NewTable(&laid,
 		tablewriter.WithRenderer(renderer.NewBlueprint(tw.Rendition{
 			Borders: tw.BorderNone,
 			Symbols: tw.NewSymbols(tw.StyleASCII),
@@ -39,7 +46,14 @@ func Table(w io.Writer, header []string, rows [][]string) error {
 		}
 	}
 	if err := t.Render(); err != nil {
-		return fmt.Errorf("writing a table: %w", err)
+		return fmt.Errorf("laying out a table: %w", err)
+	}
+	for line := range strings.Lines(laid.String()) {
+		// Each cell is padded by a blank on either side.
+		line = strings.TrimRight(strings.TrimPrefix(line, " "), " \n")
+		if _, err := fmt.Fprintln(w, strings.TrimRight(indent+line, " ")); err != nil {
+			return fmt.Errorf("writing a table: %w", err)
+		}
 	}
 	return nil
 }

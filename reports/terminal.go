@@ -1,11 +1,14 @@
 package reports
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/ratecheck/ratecheck/checker"
 	"github.com/ratecheck/ratecheck/history"
@@ -63,6 +66,9 @@ func (t *terminal) heading(r Report, h *history.History) {
 	}
 	t.printf("window %s, requests counted as: %s\n", time.Duration(r.Target.WindowSeconds*float64(time.Second)), class)
 	t.printf("%d requests with %d keys in %s, seed %d, exit %d\n", len(h.Attempts), len(h.Keys), length(h).Round(10*time.Millisecond), r.Seed, r.Exit)
+	if r.Exit == ExitInterrupted {
+		t.printf("the run was interrupted: what had not come to its end decides nothing\n")
+	}
 	if h.Torn > 0 {
 		t.printf("the history's last line is torn: %d bytes were left out\n", h.Torn)
 	}
@@ -83,7 +89,7 @@ func (t *terminal) results(r Report) error {
 	}
 	var rows [][]string
 	for _, result := range r.Results {
-		rows = append(rows, []string{t.paint(result.Verdict), result.Requirement, result.Message})
+		rows = append(rows, []string{t.paint(result.Verdict), result.Requirement, printable(strings.Join(parts(result.Message), "\n"))})
 	}
 	if len(rows) == 0 {
 		return nil
@@ -110,20 +116,84 @@ func (t *terminal) paint(v checker.Verdict) string {
 }
 
 func (t *terminal) trouble(r Result) error {
-	t.printf("\n%s %s (%s, %s) in scenario %s\n", t.paint(r.Verdict), r.Requirement, r.Level, r.Layer, r.Scenario)
+	t.printf("\n%s %s%s in scenario %s\n", t.paint(r.Verdict), r.Requirement, kind(r), r.Scenario)
 	for _, line := range []struct{ name, text string }{
 		{"sentence", r.Sentence}, {"source", r.Source}, {"seen", r.Message},
 		{"expected", r.Expected}, {"observed", r.Observed},
 	} {
-		if line.text != "" {
-			t.printf("  %-10s%s\n", line.name, strings.ReplaceAll(line.text, "\n", "\n            "))
-		}
+		t.field(line.name, line.text)
 	}
 	if err := t.evidence(r.Attempts); err != nil {
 		return err
 	}
-	t.printf("  %-10s%s\n", "reproduce", r.Reproduce)
+	// In one line, however long, so that it can be copied.
+	t.printf("  %-*s%s\n", nameWidth, "reproduce", r.Reproduce)
 	return t.err
+}
+
+// printable keeps what a target answered from steering the terminal: a control
+// character is shown as a replacement character.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && unicode.IsControl(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, text)
+}
+
+// kind is the level and layer of a requirement, and nothing for one that this
+// version does not know.
+func kind(r Result) string {
+	if r.Level == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (%s, %s)", r.Level, r.Layer)
+}
+
+const (
+	// nameWidth is the width of the names of a failure's fields.
+	nameWidth = 10
+	// lineWidth is where their text is wrapped.
+	lineWidth = 100
+)
+
+// parts takes a text that lists several things apart, each to a line.
+func parts(text string) []string { return strings.Split(text, "; ") }
+
+// field writes one field of a failure, its further lines under its first.
+func (t *terminal) field(name, text string) {
+	if text == "" {
+		return
+	}
+	for _, part := range parts(printable(text)) {
+		for _, line := range wrapped(part, lineWidth-nameWidth-len("  ")) {
+			t.printf("  %-*s%s\n", nameWidth, name, line)
+			name = ""
+		}
+	}
+}
+
+// wrapped breaks a text at blanks. A word that is longer than a line has a line
+// of its own; a line feed stays.
+func wrapped(text string, width int) []string {
+	var lines []string
+	for paragraph := range strings.SplitSeq(text, "\n") {
+		line := ""
+		for _, word := range strings.Fields(paragraph) {
+			switch {
+			case line == "":
+				line = word
+			case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width:
+				lines = append(lines, line)
+				line = word
+			default:
+				line += " " + word
+			}
+		}
+		lines = append(lines, line)
+	}
+	return lines
 }
 
 // evidenceRows is how many attempts are shown: a violation by many is shown by
@@ -131,24 +201,24 @@ func (t *terminal) trouble(r Result) error {
 const evidenceRows = 12
 
 func (t *terminal) evidence(ids []int) error {
-	if len(ids) == 0 || t.err != nil {
-		return t.err
-	}
 	var rows [][]string
 	for _, id := range ids[:min(evidenceRows, len(ids))] {
-		a, known := t.attempts[id]
-		if !known {
-			continue
+		if a, known := t.attempts[id]; known {
+			rows = append(rows, []string{
+				strconv.Itoa(id), a.Key, a.Step, stamp(a.Sent), stamp(a.Done), status(a), printable(told(a)),
+			})
 		}
-		rows = append(rows, []string{
-			"  " + strconv.Itoa(id), a.Key, a.Step, stamp(a.Sent), stamp(a.Done), status(a), told(a),
-		})
 	}
-	if err := Table(t.w, []string{"  attempt", "key", "step", "sent", "done", "answer", "told"}, rows); err != nil {
+	if len(rows) == 0 || t.err != nil {
+		return t.err
+	}
+	t.printf("  attempts\n")
+	const indent = "    "
+	if err := indentedTable(t.w, indent, []string{"id", "key", "step", "sent", "done", "answer", "told"}, rows); err != nil {
 		return err
 	}
 	if more := len(ids) - evidenceRows; more > 0 {
-		t.printf("  and %d more\n", more)
+		t.printf("%sand %d more\n", indent, more)
 	}
 	return t.err
 }
@@ -182,8 +252,20 @@ func told(a history.Attempt) string {
 	if v := a.Header["retry-after"]; v != "" {
 		parts = append(parts, "retry-after "+v)
 	}
-	if len(parts) == 0 && a.ErrorText != "" {
-		parts = append(parts, a.ErrorText)
+	if len(parts) == 0 {
+		parts = append(parts, cmp.Or(a.ErrorText, shortened(a.Excerpt)))
 	}
 	return strings.Join(parts, ", ")
+}
+
+// excerptWidth is how much of a body is shown of an answer that told nothing
+// else.
+const excerptWidth = 60
+
+func shortened(text string) string {
+	text = strings.Join(strings.Fields(text), " ")
+	if runes := []rune(text); len(runes) > excerptWidth {
+		return string(runes[:excerptWidth-1]) + "…"
+	}
+	return text
 }

@@ -273,6 +273,7 @@ func (b *responseBody) Read(p []byte) (int, error) {
 		more := x.more
 		x.mu.Unlock()
 		if err := more.Wait(x.reading); err != nil {
+			x.cancel()
 			return 0, err
 		}
 	}

@@ -68,7 +68,9 @@ func (n *Network) RoundTrip(req *http.Request) (*http.Response, error) {
 		closeBody(req)
 		return nil, err
 	}
-	ctx, cancel := n.clock.WithCancel(req.Context())
+	// The handler is another process's: it hears that the client has left, and
+	// knows nothing else of its context, least of all its trace.
+	ctx, cancel := n.clock.WithCancel(context.Background())
 	x := &exchange{
 		clock: n.clock, trace: trace, header: http.Header{}, declared: -1,
 		head: n.clock.NewEvent(), cancel: cancel, reading: req.Context(),

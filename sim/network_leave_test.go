@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"net/http"
-	"net/http/httptrace"
-	"net/textproto"
 	"strings"
 	"syscall"
 	"testing"
@@ -193,82 +190,5 @@ func TestWriteAfterTheClientLeft(t *testing.T) {
 	})
 	if got := n.all(); got != "left: context canceled; broken pipe" {
 		t.Errorf("the handler noted %q", got)
-	}
-}
-
-// TestNobodyThere compares a host that the network does not know to a port on
-// which nobody listens.
-func TestNobodyThere(t *testing.T) {
-	record, _ := inBoth(t, func(*note) handler { return still(func(http.ResponseWriter, *http.Request) {}) }, func(p place) history.Attempt {
-		if _, real := p.transport.(*http.Transport); real {
-			listener, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			p.url.Host = listener.Addr().String()
-			_ = listener.Close()
-		} else {
-			p.url.Host = "nobody.internal"
-		}
-		return p.driver().Do(t.Context(), p.request(false))
-	})
-	if record.Error != history.Unreachable {
-		t.Errorf("error %s", record.Error)
-	}
-}
-
-// TestContextIsOverWithTheHandler starts a task that outlives its handler.
-func TestContextIsOverWithTheHandler(t *testing.T) {
-	for _, w := range worlds() {
-		t.Run(w.name, func(t *testing.T) {
-			n := &note{}
-			over := make(chan struct{}, 1)
-			w.play(t, func(c clock.Clock) http.HandlerFunc {
-				return func(_ http.ResponseWriter, r *http.Request) {
-					c.Go("watcher", func() {
-						n.add(kind(c.NewEvent().Wait(r.Context())))
-						over <- struct{}{}
-					})
-				}
-			}, func(p place) {
-				if a := p.driver().Do(t.Context(), p.request(false)); a.Status != 200 {
-					t.Errorf("status %d", a.Status)
-				}
-				_ = p.clock.Sleep(t.Context(), soon) // lets the watcher of the virtual world run
-			})
-			<-over
-			if got := n.all(); got != "context canceled" {
-				t.Errorf("the watcher noted %q", got)
-			}
-		})
-	}
-}
-
-// TestTraces compares what net/http's hooks are told.
-func TestTraces(t *testing.T) {
-	var notes [2]string
-	for i, w := range worlds() {
-		n := &note{}
-		w.play(t, still(func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Link", "</a>")
-			w.WriteHeader(http.StatusEarlyHints)
-			send(w, "{}")
-		}), func(p place) {
-			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
-				GotConn:        func(httptrace.GotConnInfo) { n.add("connection") },
-				Got1xxResponse: func(code int, h textproto.MIMEHeader) error { n.add(http.StatusText(code) + h["Link"][0]); return nil },
-			})
-			res, err := p.transport.RoundTrip(p.ask(ctx, strings.NewReader("{}")))
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			n.add(res.Status)
-			_ = res.Body.Close()
-		})
-		notes[i] = n.all()
-	}
-	if notes[0] != notes[1] || notes[0] != "connection; Early Hints</a>; 200 OK" {
-		t.Errorf("virtual %q, sockets %q", notes[0], notes[1])
 	}
 }

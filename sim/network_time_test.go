@@ -75,6 +75,7 @@ func TestTimesOnTheNetwork(t *testing.T) {
 		latency     = time.Minute
 		pause       = time.Hour
 	)
+	trips := map[time.Duration]bool{}
 	for seed := range uint64(50) {
 		playSeed(t, seed, func(c clock.Clock) http.HandlerFunc {
 			return func(w http.ResponseWriter, r *http.Request) {
@@ -95,11 +96,15 @@ func TestTimesOnTheNetwork(t *testing.T) {
 			if trip := a.Headers - a.Sent - latency; trip < 2*least || trip > 2*most {
 				t.Errorf("seed %d: the headers were %v under way", seed, trip)
 			}
+			trips[a.Headers-a.Sent] = true
 			// The pause begins when the headers leave, one way before they are there.
 			if late := a.Headers - (a.Done - pause); late < least || late > most {
 				t.Errorf("seed %d: the last byte came %v before the pause was over", seed, late)
 			}
 		})
+	}
+	if len(trips) < 45 {
+		t.Errorf("50 seeds gave only %d round trips", len(trips))
 	}
 }
 

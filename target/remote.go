@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -27,7 +28,6 @@ type RemoteProvider struct {
 
 	mu     sync.Mutex
 	offset time.Duration
-	skew   time.Duration
 	start  int
 }
 
@@ -40,6 +40,11 @@ const (
 	// syncRounds is how many round trips are tried to find one that says well
 	// how the two clocks stand to each other.
 	syncRounds = 8
+	// maxLedger is the most of an answer that is read, in bytes. The ledger is
+	// read every second; this is that of some 300,000 calls.
+	maxLedger = 64 << 20
+	// refusalExcerpt is how much of a refusal is told, in bytes.
+	refusalExcerpt = 300
 )
 
 // NewRemoteProvider returns the provider at base, whose ledger's times are to
@@ -49,7 +54,7 @@ func NewRemoteProvider(base *url.URL, transport http.RoundTripper, c clock.Clock
 }
 
 type remoteLedger struct {
-	Now      time.Duration  `json:"now_ns"`
+	Now      *time.Duration `json:"now_ns"` // nil where it is no ledger
 	InFlight int            `json:"in_flight"`
 	Finished int            `json:"finished"`
 	Calls    []history.Call `json:"calls"`
@@ -67,15 +72,15 @@ func (p *RemoteProvider) Sync(ctx context.Context) (time.Duration, error) {
 		}
 		after := p.clock.Now()
 		trip := after.Sub(before)
+		p.mu.Lock()
+		p.start = l.Finished
 		if best < 0 || trip < best {
 			best = trip
-			p.mu.Lock()
-			p.offset = before.Add(trip/2).Sub(p.epoch) - l.Now
-			p.skew, p.start = trip/2, l.Finished
-			p.mu.Unlock()
+			p.offset = before.Add(trip/2).Sub(p.epoch) - *l.Now
 		}
+		p.mu.Unlock()
 	}
-	return p.skew, nil
+	return (best + 1) / 2, nil
 }
 
 // Register sets what the calls with this nonce are answered.
@@ -114,7 +119,11 @@ func (p *RemoteProvider) ledger(ctx context.Context, from int) (remoteLedger, er
 	if err != nil {
 		return l, err
 	}
-	if err := json.Unmarshal(answer, &l); err != nil {
+	err = json.Unmarshal(answer, &l)
+	if err == nil && l.Now == nil {
+		err = errors.New("it has no now_ns")
+	}
+	if err != nil {
 		return l, fmt.Errorf("reading the ledger of the provider at %s: %w; is it a `ratecheck provider` of this version?", p.base.Redacted(), err)
 	}
 	return l, nil
@@ -132,12 +141,16 @@ func (p *RemoteProvider) do(ctx context.Context, method, path string, body []byt
 		return nil, fmt.Errorf("asking the provider at %s: %w; start one with `ratecheck provider`", p.base.Redacted(), err)
 	}
 	defer func() { _ = res.Body.Close() }()
-	answer, err := io.ReadAll(res.Body)
+	answer, err := io.ReadAll(io.LimitReader(res.Body, maxLedger+1))
 	if err != nil {
 		return nil, fmt.Errorf("reading the answer of the provider at %s: %w", p.base.Redacted(), err)
 	}
 	if res.StatusCode >= http.StatusMultipleChoices {
-		return nil, fmt.Errorf("the provider at %s answered %s to %s %s; is it a `ratecheck provider`?", p.base.Redacted(), res.Status, method, path)
+		return nil, fmt.Errorf("the provider at %s answered %s to %s %s: %q; is it a `ratecheck provider`?",
+			p.base.Redacted(), res.Status, method, path, answer[:min(len(answer), refusalExcerpt)])
+	}
+	if len(answer) > maxLedger {
+		return nil, fmt.Errorf("the provider at %s answered more than %d bytes to %s %s; is it a `ratecheck provider`?", p.base.Redacted(), maxLedger, method, path)
 	}
 	return answer, nil
 }

@@ -5,6 +5,8 @@ package target
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -38,15 +40,26 @@ type KeyMaker interface {
 	Make(ctx context.Context, nonce string, limits history.Limits) (Secret, error)
 }
 
-// Secret is a key as it is sent. It prints as [key], so that it cannot slip
-// into a log or a report.
+// Secret is a key as it is sent. It prints and encodes as [key], so that it
+// cannot slip into a log or a report. What is left open is what looks at the
+// string and asks no method: package fmt in an unexported field of a struct, and
+// encoding/json in the key of a map.
 type Secret string
 
+const hidden = "[key]"
+
 // String hides the key.
-func (Secret) String() string { return "[key]" }
+func (Secret) String() string { return hidden }
 
 // GoString hides the key.
-func (Secret) GoString() string { return "[key]" }
+func (Secret) GoString() string { return hidden }
+
+// Format hides the key from every verb, those too that package fmt would report
+// as wrong together with the value.
+func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, hidden) }
+
+// MarshalText hides the key from encoders, JSON's among them.
+func (Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }
 
 // Bearer is the key itself, for the Authorization header and for redacting it.
 func (s Secret) Bearer() string { return string(s) }

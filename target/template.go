@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/ratecheck/ratecheck/history"
 )
@@ -26,6 +29,7 @@ type Template struct {
 type part struct {
 	before, name, after string
 	optional            bool
+	at                  int // the byte of the template at which the placeholder stands
 }
 
 const noncePlaceholder = "nonce"
@@ -48,84 +52,106 @@ func limitOf(l *history.Limits, name string) **int64 {
 // ParseTemplate reads a template. The error says at which character it is wrong
 // and what would be right.
 func ParseTemplate(text string) (*Template, error) {
-	t := &Template{text: text}
-	rest, at, next := text, 0, 0
-	fail := func(format string, args ...any) (*Template, error) {
-		return nil, fmt.Errorf("key template %q, character %d: %s", text, at+1, fmt.Sprintf(format, args...))
+	parts, wrong := parseParts(text)
+	if wrong != nil {
+		at := utf8.RuneCountInString(text[:wrong.at]) + 1
+		return nil, fmt.Errorf("key template %q, character %d: %s", text, at, wrong.text)
 	}
-	seen := map[string]bool{}
-	for rest != "" {
-		at = next
-		var piece string
-		p := part{}
-		switch rest[0] {
-		case '[':
-			end := strings.IndexByte(rest, ']')
-			if end < 0 {
-				return fail("the bracket is not closed; write [...]")
-			}
-			piece, p.optional = rest[1:end], true
-			rest, next = rest[end+1:], at+end+1
-		case ']':
-			return fail("a bracket is closed that was not opened")
-		default:
-			end := strings.IndexByte(rest, '[')
-			if end < 0 {
-				end = len(rest)
-			}
-			// At most one placeholder a part: stop behind the first.
-			if close := strings.IndexByte(rest[:end], '}'); close >= 0 {
-				end = close + 1
-			}
-			piece, rest, next = rest[:end], rest[end:], at+end
-		}
-		if err := p.parse(piece); err != nil {
-			return fail("%v", err)
-		}
-		if p.optional && (p.name == "" || p.name == noncePlaceholder) {
-			return fail("a part in brackets must hold a limit: %s", placeholderList())
-		}
-		if p.name != "" {
-			if seen[p.name] {
-				return fail("{%s} stands there twice", p.name)
-			}
-			seen[p.name] = true
-		}
-		t.parts = append(t.parts, p)
-	}
-	if !seen[noncePlaceholder] {
-		at = len(text)
-		return fail("there is no {nonce}, so no two keys would differ")
-	}
+	t := &Template{text: text, parts: parts}
 	t.match = t.pattern()
 	return t, nil
 }
 
+// mistake is what is wrong with a template at one of its bytes.
+type mistake struct {
+	at   int
+	text string
+}
+
+func wrongAt(at int, format string, args ...any) *mistake {
+	return &mistake{at: at, text: fmt.Sprintf(format, args...)}
+}
+
+func parseParts(text string) ([]part, *mistake) {
+	for at, r := range text {
+		if r == utf8.RuneError || unicode.IsControl(r) {
+			return nil, wrongAt(at, "%q cannot stand in a header", r)
+		}
+	}
+	var parts []part
+	seen := map[string]bool{}
+	runsOn := false // what comes next may stand right behind a value
+	for at := 0; at < len(text); {
+		p, next, wrong := parsePart(text, at)
+		switch {
+		case wrong != nil:
+			return nil, wrong
+		case p.optional && (p.name == "" || p.name == noncePlaceholder):
+			return nil, wrongAt(at, "a part in brackets must hold a limit: %s", placeholderList())
+		case p.name != "" && seen[p.name]:
+			return nil, wrongAt(p.at, "{%s} stands there twice", p.name)
+		case p.name != "" && p.before == "" && runsOn:
+			return nil, wrongAt(p.at, "nothing stands between {%s} and the value before it, so that nobody could tell them apart", p.name)
+		}
+		seen[p.name] = true
+		runsOn = p.name != "" && p.after == "" || p.optional && runsOn
+		parts, at = append(parts, p), next
+	}
+	if !seen[noncePlaceholder] {
+		return nil, wrongAt(len(text), "there is no {nonce}, so no two keys would differ")
+	}
+	return parts, nil
+}
+
+// parsePart reads the part that begins at a byte, and says where the next does.
+func parsePart(text string, at int) (p part, next int, wrong *mistake) {
+	rest := text[at:]
+	if rest[0] == '[' {
+		end := strings.IndexByte(rest, ']')
+		if end < 0 {
+			return p, 0, wrongAt(at, "the bracket is not closed; write [...]")
+		}
+		p, wrong = parsePiece(rest[1:end], at+1)
+		p.optional = true
+		return p, at + end + 1, wrong
+	}
+	end := strings.IndexByte(rest, '[')
+	if end < 0 {
+		end = len(rest)
+	}
+	// At most one placeholder a part: stop behind the first.
+	if brace := strings.IndexByte(rest[:end], '}'); brace >= 0 {
+		end = brace + 1
+	}
+	p, wrong = parsePiece(rest[:end], at)
+	return p, at + end, wrong
+}
+
 func placeholderList() string { return "{" + strings.Join(limitNames(), "}, {") + "}" }
 
-func (p *part) parse(piece string) error {
+// parsePiece reads a part without its brackets; it begins at a byte of the
+// template.
+func parsePiece(piece string, at int) (part, *mistake) {
 	open := strings.IndexByte(piece, '{')
+	if stray := strings.IndexAny(piece, "}[]"); stray >= 0 && (open < 0 || stray < open) {
+		return part{}, wrongAt(at+stray, "%q without its partner, or brackets within brackets", piece[stray])
+	}
 	if open < 0 {
-		if strings.ContainsAny(piece, "}[]") {
-			return fmt.Errorf("a brace or bracket without its partner")
-		}
-		p.before = piece
-		return nil
+		return part{before: piece}, nil
 	}
 	end := strings.IndexByte(piece[open:], '}')
 	if end < 0 {
-		return fmt.Errorf("the brace is not closed")
+		return part{}, wrongAt(at+open, "the brace is not closed; write {...}")
 	}
-	p.before, p.name, p.after = piece[:open], piece[open+1:open+end], piece[open+end+1:]
-	if strings.ContainsAny(p.before+p.after, "{}[]") {
-		return fmt.Errorf("one placeholder a part, and no brackets within brackets")
+	end += open
+	p := part{before: piece[:open], name: piece[open+1 : end], after: piece[end+1:], at: at + open}
+	if more := strings.IndexAny(p.after, "{}[]"); more >= 0 {
+		return part{}, wrongAt(at+end+1+more, "one placeholder a part, and no brackets within brackets")
 	}
-	for _, known := range append(limitNames(), noncePlaceholder) {
-		if p.name == known {
-			return nil
-		}
+	if p.name != noncePlaceholder && !slices.Contains(limitNames(), p.name) {
+		return part{}, wrongAt(p.at, "{%s} is not known; there are {nonce}, %s", p.name, placeholderList())
 	}
-	return fmt.Errorf("{%s} is not known; there are {nonce}, %s", p.name, placeholderList())
+	return p, nil
 }
 
 func (t *Template) pattern() *regexp.Regexp {
@@ -152,7 +178,9 @@ func (t *Template) pattern() *regexp.Regexp {
 // String is the template as it was written.
 func (t *Template) String() string { return t.text }
 
-// Make writes a key.
+// Make writes a key. It is an error if the template has no place for a limit, or
+// if the key, read back, would not have the same limits: parts of a template can
+// run into each other, as in {nonce}[x{rpm}].
 func (t *Template) Make(_ context.Context, nonce string, limits history.Limits) (Secret, error) {
 	var b strings.Builder
 	told := map[string]bool{}
@@ -179,7 +207,39 @@ func (t *Template) Make(_ context.Context, nonce string, limits history.Limits) 
 			return "", fmt.Errorf("key template %q: a key with a limit of %s is wanted, and there is no {%s} in it", t.text, name, name)
 		}
 	}
-	return Secret(b.String()), nil
+	key := b.String()
+	if back, ok := t.Match(key); !ok || !sameLimits(back, limits) {
+		return "", fmt.Errorf("key template %q: a key with the nonce %q and %s could not be read back; "+
+			"nonces are letters and digits, limits are from 0 to %d, and something else must stand between them", t.text, nonce, describe(limits), int64(maxLimit))
+	}
+	return Secret(key), nil
+}
+
+// maxLimit is the largest limit that is read: 18 digits always fit an int64.
+const maxLimit = 1e18 - 1
+
+func sameLimits(a, b history.Limits) bool {
+	for _, name := range limitNames() {
+		x, y := *limitOf(&a, name), *limitOf(&b, name)
+		if (x == nil) != (y == nil) || x != nil && *x != *y {
+			return false
+		}
+	}
+	return true
+}
+
+// describe names the limits of a key.
+func describe(l history.Limits) string {
+	var told []string
+	for _, name := range limitNames() {
+		if limit := *limitOf(&l, name); limit != nil {
+			told = append(told, fmt.Sprintf("%s %d", name, *limit))
+		}
+	}
+	if told == nil {
+		return "no limits"
+	}
+	return strings.Join(told, ", ")
 }
 
 // Match reads a key that was made by this template: its limits, and whether it
@@ -196,7 +256,7 @@ func (t *Template) Match(bearer string) (history.Limits, bool) {
 		}
 		n, err := strconv.ParseInt(found[i], 10, 64)
 		if err != nil {
-			return limits, false
+			return history.Limits{}, false
 		}
 		*limitOf(&limits, name) = &n
 	}

@@ -8,7 +8,8 @@ import (
 // Spent is an attempt that was admitted, or whose outcome is unknown. From is
 // when it was sent, To when it had ended: the answer complete and the charge
 // made, if there was one. In between it may count up to Cap, which is at least
-// Cost (or is taken to be); from To on it counts Cost.
+// Cost (or is taken to be); from To on it counts Cost. The Caps of all must add
+// up to less than 2^62.
 type Spent struct {
 	From, To  time.Duration
 	Cost, Cap int64
@@ -64,7 +65,7 @@ type ballast struct {
 	caps     []int64 // by From
 	over     []int64 // Cap less Cost, by To
 	costs    []int64 // by To
-	moments  []wide  // Cost times To, by To
+	moments  []wide  // Cost times To since the first To, by To
 }
 
 func newBallast(spent []Spent, window int64) *ballast {
@@ -80,21 +81,18 @@ func newBallast(spent []Spent, window int64) *ballast {
 	for i, at := range sortInstants(from) {
 		s := spent[at]
 		b.from[i] = from[at]
-		b.caps[i+1] = b.caps[i] + max(s.Cap, s.Cost, 0)
+		b.caps[i+1] = b.caps[i] + cost(max(s.Cap, s.Cost), n)
 	}
 	for j, at := range sortInstants(to) {
 		s := spent[at]
-		cost := max(s.Cost, 0)
+		c := cost(s.Cost, n)
 		b.to[j] = to[at]
-		b.over[j+1] = b.over[j] + max(s.Cap, cost) - cost
-		b.costs[j+1] = b.costs[j] + cost
-		b.moments[j+1] = b.moments[j].plus(product(cost, uint64(to[at]-from0(b.to))))
+		b.over[j+1] = b.over[j] + cost(max(s.Cap, s.Cost), n) - c
+		b.costs[j+1] = b.costs[j] + c
+		b.moments[j+1] = b.moments[j].plus(product(c, uint64(to[at]-b.to[0])))
 	}
 	return b
 }
-
-// from0 is the instant from which moments count, so that none is negative.
-func from0(to []int64) int64 { return to[0] }
 
 func (b *ballast) gauge() gauge {
 	begun, ended, whole, gone := 0, 0, 0, 0
@@ -108,7 +106,7 @@ func (b *ballast) gauge() gauge {
 			// sum of Cost * (To+2W-t) / W: each factor lies within (0, W), and
 			// To counts from the first.
 			left := b.moments[whole].minus(b.moments[gone])
-			since := t - 2*b.window - from0(b.to)
+			since := t - 2*b.window - b.to[0]
 			cost := b.costs[whole] - b.costs[gone]
 			if since >= 0 {
 				left = left.minus(product(cost, uint64(since)))

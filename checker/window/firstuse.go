@@ -62,9 +62,9 @@ type firstUse struct {
 const (
 	// forgiven is the done of an opening whose excess has been recorded.
 	forgiven = horizon << 1
-	// Each attempt splits a run of openings in at most four places, so a
-	// sweep without endless overlap needs fewer openings than this. One that
-	// needs more says nothing (lawful), which bounds time and memory.
+	// A sweep takes fewer than three openings an attempt where spans are up to
+	// a window long. One that takes more than this many (spans that never end,
+	// over very many windows) says nothing, which bounds time and memory.
 	openingsPerAttempt, openingsAtLeast = 8, 4096
 )
 

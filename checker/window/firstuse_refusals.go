@@ -14,7 +14,7 @@ package window
 // Complete if decisions are instants and E = 0: R then holds one opening per
 // window. With E > 0 each refusal may pick openings of its own.
 func (cs *lawCase) firstUseRefusals() Finding {
-	var until int64 = -never
+	until := -never
 	for _, to := range cs.refused.to {
 		until = max(until, to)
 	}

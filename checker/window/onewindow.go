@@ -15,7 +15,7 @@ import "time"
 // (i). So the history is lawful exactly if both hold, whatever the costs.
 //
 // An unlawful history is told by (i) if that is broken, else by the false
-// refusal with the most room. Takes O(n log n).
+// refusal with the most room. Class says nothing. Takes O(n log n).
 func OneWindow(limit int64, events []Event) Finding {
 	limit = min(max(limit, 0), horizon)
 	admitted, refused := pick(events, true), pick(events, false)

@@ -11,6 +11,9 @@ const (
 	never = int64(1) << 62
 )
 
+// cost brings a cost into the range in which the sum of n does not overflow.
+func cost(c int64, n int) int64 { return min(max(c, 0), (never-1)/int64(n+1)) }
+
 // spans are attempts in order of their From: parallel slices, since the sweeps
 // touch one of them at a time. src is the index in the caller's slice.
 type spans struct {
@@ -39,7 +42,7 @@ func pick(events []Event, admitted bool) spans {
 	for p, k := range sortKeyed(ks) {
 		e := &events[k.at]
 		sp.from[p], sp.to[p] = instant(min(e.From, e.To)), instant(max(e.From, e.To))
-		sp.cost[p], sp.src[p] = max(e.Cost, 0), k.at
+		sp.cost[p], sp.src[p] = cost(e.Cost, len(events)), k.at
 	}
 	return sp
 }

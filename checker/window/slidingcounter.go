@@ -63,7 +63,7 @@ func newCounterSearch(cs *lawCase, g *grid) *counterSearch {
 		grid: g, limit: cs.limit, s: s, cost: make([]int64, len(s.end)), to: g.marks(s.end),
 		from: make([]mark, len(s.end)), load: make([]int64, len(g.numbers)), count: make([]int64, len(g.numbers)),
 	}
-	byFrom := g.marks(s.spans.from)
+	byFrom := g.marks(s.from)
 	for j, p := range s.byTo {
 		c.from[j], c.cost[j] = byFrom[p], s.cost[p]
 	}
@@ -197,7 +197,7 @@ func (cs *lawCase) counterAdmissions() Finding {
 	if len(s.end) == 0 {
 		return Finding{Lawful: true}
 	}
-	c := newCounterSearch(cs, newGrid(cs.window, s.spans.from, s.to))
+	c := newCounterSearch(cs, newGrid(cs.window, s.from, s.to))
 	best := c.search()
 	if best.excess <= 0 {
 		return Finding{Lawful: true}

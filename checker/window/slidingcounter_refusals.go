@@ -27,7 +27,7 @@ const phaseGrain = 1 << 16
 
 func (cs *lawCase) counterRefusals() Finding {
 	s, refused := cs.admitted, &cs.refused
-	c := newCounterSearch(cs, newGrid(cs.window, s.spans.from, s.to, refused.from, refused.to))
+	c := newCounterSearch(cs, newGrid(cs.window, s.from, s.to, refused.from, refused.to))
 	r := &counterRefusals{
 		spans: refused, first: c.marks(refused.from), last: c.marks(refused.to),
 		begun: make([]int64, len(refused.from)), admitted: cs.admissions(SlidingCounter).Lawful,
@@ -35,7 +35,7 @@ func (cs *lawCase) counterRefusals() Finding {
 	}
 	at := 0
 	for p, to := range refused.to {
-		at = least(s.spans.from, to+1, at)
+		at = least(s.from, to+1, at)
 		r.begun[p] = s.begun[at]
 	}
 	c.refusals, c.phases = r, turns(c.window, c.from, c.to, r.first, r.last)

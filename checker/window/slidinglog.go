@@ -46,9 +46,10 @@ func (cs *lawCase) fullestSpan() (from, excess int64) {
 	return from, excess
 }
 
-// stepsPerAttempt and stepsAtLeast bound the steps of T. Beyond them a step
-// goes on with its value: that is a lower bound still, and so charitable.
-const stepsPerAttempt, stepsAtLeast = 4, 4096
+// stepsPerAttempt and stepsAtLeast bound the steps of T. A history that takes
+// more (many windows' worth of units whose spans last for many windows) is not
+// accused by (2).
+const stepsPerAttempt, stepsAtLeast = 16, 4096
 
 // overdue applies (2): it finds m windows of W from a From on that wholly hold
 // more than m*L.
@@ -80,8 +81,10 @@ func (cs *lawCase) overdue() (from, windows int64, found bool) {
 		if t > s.end[b] {
 			return cs.trace(stop, s.end[b])
 		}
-		if k := len(upTo) - 1; k >= 0 && (value[k] == t || k > most) {
+		if k := len(upTo) - 1; k >= 0 && value[k] == t {
 			upTo[k] = stop
+		} else if k > most {
+			return 0, 0, false
 		} else {
 			upTo, value = append(upTo, stop), append(value, t)
 		}

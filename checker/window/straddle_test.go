@@ -39,6 +39,7 @@ func TestStraddlers(t *testing.T) {
 		{"one more that may lie after it", 10, history(steady, span(100*second, 420*second, 1)), Classes(), none},
 		{"three full windows and one anywhere in them", 10, history(full, burst(2*minute, 10), span(0, 3*minute-1, 1)), none, []Class{FixedFirstUse, SlidingLog}},
 		{"three full windows and one that may lie after them", 10, history(full, burst(2*minute, 10), span(0, 3*minute, 1)), Classes()[:3], none},
+		{"one over in a late burst of spans", 10, history(burst(0, 3), span(499*second, 501*second, 11), burst(560200*time.Millisecond, 1)), none, Classes()[:1]},
 		{"two just a window apart", 1, history(span(0, minute, 2)), Classes(), none},
 		{"two not quite a window apart", 1, history(span(0, minute-1, 2)), []Class{FixedClock}, []Class{FixedFirstUse, SlidingLog}},
 		{"three not quite two windows apart", 1, history(span(0, 2*minute-1, 3)), []Class{FixedClock}, []Class{FixedFirstUse, SlidingLog}},

@@ -64,6 +64,7 @@ func TestKept(t *testing.T) {
 		{name: "a burst each half window", rule: tenPerMinute, events: history(every(30*second, 8, 10)), excess: 10},
 		{name: "a burst each 0.9 windows", rule: tenPerMinute, events: history(every(54*second, 12, 10)), excess: 10},
 		{name: "twice the limit across an edge", rule: tenPerMinute, events: history(burst(0, 1), burst(59*second, 9), burst(61*second, 10))},
+		{name: "much over for one class, little over for all", rule: tenPerMinute, events: history(burst(0, 10), burst(59*second, 10), burst(300*second, 11)), excess: 1},
 		{name: "limit 0, nothing admitted", rule: Rule{Window: second}, events: history(refusal(0, 1))},
 		{name: "limit 0, one admitted", rule: Rule{Window: second}, events: history(burst(0, 1)), excess: 1, ids: []int{0}},
 		{name: "one dear attempt", rule: tenPerMinute, events: history([]Event{{Cost: 12, To: second, Admitted: true}}), excess: 2, ids: []int{0}},
@@ -176,6 +177,35 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// A refusal is not excused by a window that cannot have been: had one opened
+// there, the admissions would be unlawful.
+func TestRefusalsHeedOnlyLawfulWindows(t *testing.T) {
+	at := func(cost int64, instants ...time.Duration) []Event {
+		var events []Event
+		for _, i := range instants {
+			events = append(events, Event{From: i, To: i, Cost: cost, Admitted: true})
+		}
+		return events
+	}
+	for _, test := range []struct {
+		name   string
+		rule   Rule
+		events []Event
+		id     int
+		room   int64
+	}{
+		// [2, 8) was not over at 7, or one from 7 to 12 would hold three.
+		{"a window that may turn early", Rule{Limit: 2, Window: 6, Early: 1}, history(at(1, 2, 7, 9, 10), refusal(9, 1)), 4, 1},
+		// 3 opened a window, though it costs nothing: one from 4 to 7 would hold three.
+		{"a window that may open at no cost", Rule{Limit: 2, Window: 3}, history(at(0, 0, 3), at(1, 4), at(2, 6), refusal(6, 0)), 4, 0},
+	} {
+		f := test.rule.Refusals(FixedFirstUse, test.events)
+		if f.Lawful || f.Excess != test.room || !slices.Equal(f.IDs, []int{test.id}) {
+			t.Errorf("%s: %+v", test.name, f)
+		}
+	}
+}
+
 func TestExplained(t *testing.T) {
 	if got := tenPerMinute.Explained(nil); len(got) != len(Classes()) {
 		t.Errorf("an empty history: %v", got)
@@ -234,6 +264,24 @@ func TestExtremes(t *testing.T) {
 			}
 		}
 		r.FalseRefusals([]Spent{{From: -far, To: far, Cost: 1, Cap: 5}, {From: far, To: far, Cost: -1}}, []Refused{{ID: 1, From: -far, To: far, Cost: 1}})
+	}
+	// Costs beyond all bounds.
+	dear := make([]Event, 40)
+	for i := range dear {
+		at := time.Duration(i) * second
+		dear[i] = Event{ID: i, From: at, To: at + 5*second, Cost: math.MaxInt64 - int64(i), Admitted: i%4 > 0}
+	}
+	for _, limit := range []int64{0, 1, math.MaxInt64} {
+		r := Rule{Limit: limit, Window: 7 * second}
+		for _, c := range Classes() {
+			if f := r.Admissions(c, dear); f.Lawful != (limit > 1) && c != Bucket {
+				t.Errorf("%v, limit %d: %+v", c, limit, f)
+			}
+			r.Refusals(c, dear)
+		}
+		spent := []Spent{{Cost: math.MaxInt64, Cap: math.MaxInt64}, {From: second, To: 2 * second, Cost: math.MaxInt64}, {From: second, Cap: math.MaxInt64}}
+		r.FalseRefusals(spent, []Refused{{From: 9 * second, To: 20 * second}, {From: 15 * second, To: 16 * second, Cost: math.MaxInt64}})
+		OneWindow(limit, dear)
 	}
 	// Ends in the wrong order are turned round; less than nothing is nothing.
 	for _, c := range Classes() {

@@ -15,7 +15,8 @@ import "time"
 // unknown instant within [From, To], both offsets from the start of the run
 // (if To is the earlier of the two, they are taken the other way round).
 // Admitted: Cost was charged at that instant. Refused: nothing was charged.
-// Cost is 0 or more; the costs of one history must add up to less than 2^62.
+// Cost is 0 or more; the costs of one history must add up to less than 2^62
+// (no single one is taken to be more than its share of that).
 type Event struct {
 	ID       int
 	From, To time.Duration

@@ -60,6 +60,16 @@ func judgedWith(t *testing.T, seed uint64, window time.Duration, limiter sound.L
 // playWith plays the whole check on an embedded world and returns its history.
 func playWith(t *testing.T, f runFlags, change func(*sim.Parts)) *history.History {
 	t.Helper()
+	h, err := history.Read(bytes.NewReader(recordedWith(t, f, change)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// recordedWith is the history of playWith as it is written.
+func recordedWith(t *testing.T, f runFlags, change func(*sim.Parts)) []byte {
+	t.Helper()
 	w, err := embeddedWith(f, "", change)
 	if err != nil {
 		t.Fatal(err)
@@ -75,9 +85,5 @@ func playWith(t *testing.T, f runFlags, change func(*sim.Parts)) *history.Histor
 	}); err != nil {
 		t.Fatal(err)
 	}
-	h, err := history.Read(&recorded)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return h
+	return recorded.Bytes()
 }

@@ -130,14 +130,11 @@ func (s *chatStream) chunks() {
 	}
 	if c.script.Handshake {
 		s.send([]chatChoice{{Delta: &chatDelta{Role: "assistant", Content: c.text()}}}, nil)
+		s.produced(c.script.CompletionTokens)
 		return
 	}
 	left := c.script.CompletionTokens
 	for i := range chunks {
-		if c.script.CutAfter > 0 && i == c.script.CutAfter {
-			c.record.Cut, s.broken = true, true
-			panic(http.ErrAbortHandler)
-		}
 		if i > 0 {
 			if err := c.provider.clock.Sleep(s.ctx, c.script.ChunkDelay); err != nil {
 				s.leave()
@@ -151,10 +148,21 @@ func (s *chatStream) chunks() {
 			delta.Role = "assistant"
 		}
 		s.send([]chatChoice{{Delta: delta}}, nil)
+		s.produced(share)
 		if s.broken {
 			return
 		}
-		c.record.Produced += share
+		if i+1 == c.script.CutAfter {
+			c.record.Cut, s.broken = true, true
+			panic(http.ErrAbortHandler)
+		}
+	}
+}
+
+// produced counts the tokens of a chunk, if it went out.
+func (s *chatStream) produced(tokens int64) {
+	if !s.broken {
+		s.call.record.Produced += tokens
 	}
 }
 

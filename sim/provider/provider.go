@@ -63,9 +63,7 @@ func (p *Provider) Register(nonce string, s history.Script) {
 func (p *Provider) Finished(from int) (calls []history.Call, inFlight int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if from > len(p.finished) {
-		from = len(p.finished)
-	}
+	from = max(0, min(from, len(p.finished)))
 	return append([]history.Call(nil), p.finished[from:]...), p.inFlight
 }
 
