@@ -2,142 +2,71 @@ package driver
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
+
+	"github.com/tmaxmax/go-sse"
 )
 
-// MaxEvent is the largest event of a stream that is read, in bytes, line ends
-// not counted. Providers send whole images as one event; beyond this it is
-// recorded as oversized.
+// MaxEvent is the largest event of a stream that is read, in bytes. Providers
+// send whole images as one event; beyond this it is recorded as oversized.
 const MaxEvent = 4 << 20
 
-var (
-	errEventTooLong = fmt.Errorf("an event is larger than %d bytes", MaxEvent)
-	errWithinLine   = errors.New("the stream ended in the middle of a line")
-)
+// lineEnds is what go-sse counts beside an event: its last line end and the
+// blank line, either of which may be CRLF, and one byte to see that it is over.
+const lineEnds = 5
+
+var errEventTooLong = fmt.Errorf("an event is larger than %d bytes", MaxEvent)
 
 // event is one event of a stream.
 type event struct {
 	name string
-	data []byte // valid until the next event is read
-}
-
-// eventReader reads server-sent events as the HTML standard defines them
-// (section 9.2.6), in time linear in their length however they are cut into
-// packets, and tells a stream that ends within an event from one that does not.
-type eventReader struct {
-	from   *bufio.Reader
-	line   []byte
-	skipLF bool // the last line ended with CR, and an LF would belong to it
-	begun  bool
-
-	name    string
-	data    []byte
-	hasData bool
-	size    int
+	data []byte
 }
 
 // events yields the events of a stream that carry data, and last the error that
-// kept the stream from coming to a clean end.
+// kept the stream from coming to a clean end. go-sse also yields events without
+// data, which say nothing of an answer, and one that lacks its blank line, as
+// targets end with a bare [DONE] line and clients live with it.
 func events(r io.Reader) iter.Seq2[event, error] {
 	return func(yield func(event, error) bool) {
-		e := &eventReader{from: bufio.NewReader(r)}
-		for {
-			err := e.readLine()
+		from := &remembering{from: r}
+		for e, err := range sse.Read(from, &sse.ReadConfig{MaxEventSize: MaxEvent + lineEnds}) {
 			switch {
-			case err == nil && len(e.line) > 0:
-				e.field()
-				continue
-			case errors.Is(err, io.EOF) && len(e.line) > 0:
-				yield(event{}, errWithinLine)
+			case errors.Is(err, bufio.ErrTooLong):
+				yield(event{}, errEventTooLong)
 				return
-			case err != nil && !errors.Is(err, io.EOF):
+			case errors.Is(err, sse.ErrUnexpectedEOF) && from.err == nil:
+				return // ended within a line: what lacks is [DONE], and that is told
+			case errors.Is(err, sse.ErrUnexpectedEOF):
+				yield(event{}, from.err)
+				return
+			case err != nil:
 				yield(event{}, err)
 				return
-			}
-			// A blank line ends an event. So does the end of the stream here:
-			// by the standard an event without its blank line is lost, but
-			// targets end with a bare [DONE] line and clients live with it.
-			if e.hasData && !yield(event{name: e.name, data: e.data}, nil) {
-				return
-			}
-			if err != nil {
-				return
-			}
-			e.name, e.data, e.hasData, e.size = "", e.data[:0], false, 0
-		}
-	}
-}
-
-// readLine reads up to LF, CR or CRLF. At the end of the stream it returns
-// io.EOF and leaves what came behind the last line end in line.
-func (e *eventReader) readLine() error {
-	e.line = e.line[:0]
-	for {
-		if _, err := e.from.Peek(1); err != nil {
-			e.trimBOM()
-			return err
-		}
-		there, _ := e.from.Peek(e.from.Buffered())
-		if e.skipLF {
-			e.skipLF = false
-			if there[0] == '\n' {
-				_, _ = e.from.Discard(1)
+			case e.Data == "":
 				continue
 			}
-		}
-		end := bytes.IndexByte(there, '\n')
-		before := there
-		if end >= 0 {
-			before = there[:end]
-		}
-		if cr := bytes.IndexByte(before, '\r'); cr >= 0 {
-			end = cr
-		}
-		taken, skip := there, len(there)
-		if end >= 0 {
-			taken, skip = there[:end], end+1
-			e.skipLF = there[end] == '\r'
-		}
-		if e.size+len(e.line)+len(taken) > MaxEvent {
-			return errEventTooLong
-		}
-		e.line = append(e.line, taken...)
-		_, _ = e.from.Discard(skip)
-		if end >= 0 {
-			e.trimBOM()
-			return nil
+			if !yield(event{name: e.Type, data: []byte(e.Data)}, nil) {
+				return
+			}
 		}
 	}
 }
 
-// trimBOM takes a byte order mark from the first line.
-func (e *eventReader) trimBOM() {
-	if !e.begun {
-		e.begun = true
-		e.line = bytes.TrimPrefix(e.line, []byte("\ufeff"))
-	}
+// remembering keeps the error that broke a stream off, which go-sse takes for
+// its end where it comes within a line.
+type remembering struct {
+	from io.Reader
+	err  error
 }
 
-// field takes in a line that is not blank. Fields other than event and data say
-// nothing of an answer, but count for its size.
-func (e *eventReader) field() {
-	if e.line[0] == ':' {
-		return // a comment: targets keep a stream alive with them
+func (r *remembering) Read(p []byte) (int, error) {
+	n, err := r.from.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		r.err = err
 	}
-	e.size += len(e.line)
-	name, value, _ := bytes.Cut(e.line, []byte(":"))
-	value = bytes.TrimPrefix(value, []byte(" "))
-	switch string(name) {
-	case "event":
-		e.name = string(value)
-	case "data":
-		if e.hasData {
-			e.data = append(e.data, '\n')
-		}
-		e.data, e.hasData = append(e.data, value...), true
-	}
+	return n, err
 }

@@ -139,8 +139,6 @@ func (e *exchange) readStream(ctx context.Context, r io.Reader) {
 		case errors.Is(err, errEventTooLong):
 			e.fail(history.Oversized, err)
 			return
-		case errors.Is(err, errWithinLine):
-			continue // told below
 		case err != nil:
 			e.cut(ctx, err)
 			return
