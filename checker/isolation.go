@@ -84,7 +84,7 @@ func movedByOthers(k keyView, noisy []seen) (finding, bool) {
 		for _, r := range list {
 			least := *c.limit
 			for _, own := range k.attempts {
-				if own.Sent <= r.of.Headers {
+				if own.Sent <= toldAt(r.of) {
 					least -= max(each, c.cost(own))
 				}
 			}
@@ -111,7 +111,7 @@ func (c ownCounter) readings(k keyView) []reading {
 			list = append(list, reading{of: a, left: *left})
 		}
 	}
-	slices.SortStableFunc(list, func(a, b reading) int { return cmp.Compare(a.of.Headers, b.of.Headers) })
+	slices.SortStableFunc(list, func(a, b reading) int { return cmp.Compare(toldAt(a.of), toldAt(b.of)) })
 	return list
 }
 
@@ -122,12 +122,12 @@ func (c ownCounter) costAlone(k keyView, list []reading, noisy []seen) int64 {
 	former := reading{left: *c.limit}
 	for _, r := range list {
 		loud := slices.ContainsFunc(noisy, func(a seen) bool {
-			return a.Sent <= r.of.Headers && a.Done+chargeDelay >= former.of.Sent
+			return a.Sent <= toldAt(r.of) && a.Done+chargeDelay >= former.of.Sent
 		})
 		if !loud {
 			var own int64
 			for _, a := range k.attempts {
-				if a.Sent > former.of.Headers && a.Sent <= r.of.Headers {
+				if a.Sent > toldAt(former.of) && a.Sent <= toldAt(r.of) {
 					own++
 				}
 			}

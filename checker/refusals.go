@@ -236,12 +236,12 @@ func (v *view) obeyed(k keyView) (f finding, lacking error) {
 		return passed(""), nil
 	case !told:
 		return undecided(fmt.Sprintf("attempt %d was refused at the date that Retry-After tells (%s); the target's clock may be another than ours", back.ID, value)), nil
-	case back.Sent < refusal.Headers+wait:
-		return undecided(fmt.Sprintf("attempt %d came back after %s, earlier than Retry-After: %s says", back.ID, seconds(back.Sent-refusal.Headers), value)), nil
+	case back.Sent < toldAt(*refusal)+wait:
+		return undecided(fmt.Sprintf("attempt %d came back after %s, earlier than Retry-After: %s says", back.ID, seconds(back.Sent-toldAt(*refusal)), value)), nil
 	}
 	return finding{
 		verdict: Fail, message: fmt.Sprintf("%s waited as long as it was told and was refused again (%s)", k.Alias, describeLimits(k)),
-		expected: fmt.Sprintf("admitted %s after the refusal, as Retry-After: %s says", seconds(back.Sent-refusal.Headers), value),
+		expected: fmt.Sprintf("admitted %s after the refusal, as Retry-After: %s says", seconds(back.Sent-toldAt(*refusal)), value),
 		observed: fmt.Sprintf("status %d", back.Status), attempts: []int{refusal.ID, back.ID},
 	}, nil
 }

@@ -148,13 +148,19 @@ func certain(attempts []seen) []seen {
 	return slices.DeleteFunc(slices.Clone(attempts), func(a seen) bool { return a.doubtful })
 }
 
+// toldAt is when the answer's headers were there; where none came, when the
+// attempt was over.
+func toldAt(a seen) time.Duration {
+	if a.Headers > 0 {
+		return a.Headers
+	}
+	return a.Done
+}
+
 // decidedBy is the latest instant at which the limiter can have decided: its
 // answer was there, or the request had reached the provider.
 func (v *view) decidedBy(a seen) time.Duration {
-	latest := a.Done
-	if a.Headers > 0 {
-		latest = a.Headers
-	}
+	latest := toldAt(a)
 	for _, c := range a.calls {
 		latest = min(latest, c.Received+v.Run.LedgerSkew)
 	}
