@@ -11,6 +11,12 @@ func Implications() map[string][]string {
 		// Who gives nothing back after a window also refuses where there is room.
 		"requests/window-reopens": {"requests/limit-usable"},
 		// Who charges another amount than was used is off at rest.
-		"tokens/limit-kept": {"drift/remaining-matches-usage"},
+		"tokens/limit-kept": {
+			"drift/remaining-matches-usage", "tokens/streams-counted", "tokens/streams-without-usage-counted", "refund/unused-estimate",
+		},
+		"drift/remaining-matches-usage": {"tokens/streams-counted", "refund/unused-estimate"},
+		// The traffic of the drift is streamed in part, and reserves too much.
+		"tokens/streams-counted": {"drift/remaining-matches-usage"},
+		"refund/unused-estimate": {"drift/remaining-matches-usage"},
 	}
 }

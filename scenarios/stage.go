@@ -36,6 +36,8 @@ type Shot struct {
 	Script history.Script
 	// MaxTokens is sent as max_tokens; less than 0 sends none.
 	MaxTokens int64
+	// WithoutUsage sends a stream that does not ask for usage.
+	WithoutUsage bool
 }
 
 // NoMaxTokens is the MaxTokens of a request that states none.
@@ -181,7 +183,9 @@ func chatBody(model, nonce string, shot Shot) (body []byte, promptBytes int64) {
 	}
 	if shot.Stream {
 		request["stream"] = true
-		request["stream_options"] = map[string]bool{"include_usage": true}
+		if !shot.WithoutUsage {
+			request["stream_options"] = map[string]bool{"include_usage": true}
+		}
 	}
 	body, err := json.Marshal(request)
 	if err != nil {

@@ -59,6 +59,18 @@ func counterFaults() []Fault {
 			},
 		},
 		{
+			Name: "surplus-kept", Breaks: "refund/unused-estimate",
+			Sentence: "what was reserved and not used stays charged",
+			Apply: func(p *sim.Parts) {
+				p.Store = &settled{Store: p.Store, settle: func(s reference.Store, now time.Time, items []reference.Item, used int64) {
+					if used > 0 {
+						used = max(used, items[0].Amounts[reference.Tokens])
+					}
+					s.Settle(now, items, used)
+				}}
+			},
+		},
+		{
 			Name: "one-token-more", Breaks: "drift/remaining-matches-usage",
 			Sentence: "each request costs one token more than it used (LiteLLM up to 1.84)",
 			Apply: settleAs(func(used int64) int64 {
