@@ -7,13 +7,16 @@ package checker
 func Implications() map[string][]string {
 	return map[string][]string{
 		// Who admits one less than the limit gives one less back after silence.
-		"requests/limit-usable": {"requests/window-reopens"},
+		"requests/limit-usable": {"requests/window-reopens", "requests/refused-not-charged"},
 		// Who gives nothing back after a window also refuses where there is room.
 		"requests/window-reopens": {"requests/limit-usable"},
 		// Who charges another amount than was used is off at rest.
 		"tokens/limit-kept": {
 			"drift/remaining-matches-usage", "tokens/streams-counted", "tokens/streams-without-usage-counted", "refund/unused-estimate",
+			"tokens/limit-usable", "requests/refused-not-charged",
 		},
+		// Who lets less than the limit be used refuses where there is room.
+		"tokens/limit-usable":           {"tokens/limit-kept"},
 		"drift/remaining-matches-usage": {"tokens/streams-counted", "refund/unused-estimate"},
 		// The traffic of the drift is streamed in part, and reserves too much.
 		"tokens/streams-counted": {"drift/remaining-matches-usage"},

@@ -114,7 +114,8 @@ func undecided(reason string) finding {
 func Catalogue() []Requirement {
 	return join(
 		requestRequirements(), tokenRequirements(), counterRequirements(),
-		parallelRequirements(), isolationRequirements(), headerRequirements(), refusalRequirements(),
+		parallelRequirements(), isolationRequirements(), headerRequirements(), numberRequirements(),
+		refusalRequirements(), fairnessRequirements(),
 	)
 }
 

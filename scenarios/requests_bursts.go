@@ -26,8 +26,8 @@ func requestsWindows() Scenario {
 		perWindow = 3 * rpm
 	)
 	asks := []string{
-		"requests/limit-kept", "requests/limit-usable",
-		"refusal/status", "refusal/before-stream", "refusal/retry-after",
+		"requests/limit-kept", "requests/limit-usable", "requests/one-upstream-call",
+		"refusal/status", "refusal/before-stream", "refusal/retry-after", "refusal/body",
 	}
 	return Scenario{
 		Name:     "requests-windows",

@@ -68,6 +68,9 @@ func Catalogue() []Scenario {
 		parallelBursts(),
 		isolationKeys(),
 		answersQuiet(),
+		answersProvider(),
+		refusalFree(),
+		estimateEdges(),
 		refusalRetry(),
 	}
 }

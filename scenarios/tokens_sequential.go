@@ -15,7 +15,7 @@ func tokensSequential() Scenario {
 		prompt, completion = 20, 30 // a tenth of the limit
 		windows, perWindow = 4, 20
 	)
-	asks := []string{"tokens/limit-kept"}
+	asks := []string{"tokens/limit-kept", "tokens/limit-usable"}
 	return Scenario{
 		Name:          "tokens-sequential",
 		Sentence:      "one client asks for twice a token limit, one request after the other, for four windows",

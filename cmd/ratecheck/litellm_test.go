@@ -45,6 +45,19 @@ func litellm1823() map[string]checker.Verdict {
 		"refusal/before-stream":          checker.Pass,
 		"refusal/retry-after":            checker.Pass,
 		"refusal/retry-after-sufficient": checker.Pass,
+
+		"tokens/streams-counted":               checker.Pass,
+		"tokens/streams-without-usage-counted": checker.Pass,
+		"refund/unused-estimate":               checker.Pass, // it reserves nothing
+		"headers/limit-true":                   checker.Pass,
+		"headers/remaining-true":               checker.Pass,
+		"headers/key-before-provider":          checker.Fail,
+		"requests/one-upstream-call":           checker.Pass,
+		"requests/refused-not-charged":         checker.Fail,
+		"tokens/limit-usable":                  checker.Pass,
+		"tokens/small-limit-usable":            checker.Pass,
+		"refusal/body":                         checker.Pass,
+		"refusal/never-fits":                   checker.Skip, // max_tokens are not looked at
 	}
 }
 

@@ -1,0 +1,163 @@
+package checker
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// The requirements on what rate headers say.
+
+func numberRequirements() []Requirement {
+	return []Requirement{
+		{
+			ID: "headers/limit-true", Level: Must, Layer: Advisory,
+			Sentence: "Rate headers tell the limit that the key has.",
+			Source:   "LIMITER rule 25; WSO2 2932",
+			judge:    judgeLimitTrue,
+		},
+		{
+			ID: "headers/remaining-true", Level: Must, Layer: Advisory,
+			Sentence: "Remaining is from 0 to the limit, does not rise on a quiet key, and shows each request at latest one answer later.",
+			Source:   "LIMITER rule 25; Envoy AI Gateway 1754",
+			Tolerances: []Tolerance{{
+				Value:  "rises and late charges are judged only where the class cannot refill or turn meanwhile",
+				Reason: "a bucket refills all the time, and a window on the clock turns whenever it does",
+			}},
+			judge: judgeRemainingTrue,
+		},
+		{
+			ID: "headers/key-before-provider", Level: Must, Layer: Advisory,
+			Sentence: "A key with limits is told its own numbers and not the provider's.",
+			Source:   "LiteLLM's documentation of response headers; LIMITER rule 25",
+			judge:    judgeKeyBeforeProvider,
+		},
+	}
+}
+
+// toldNumbers are the numbers of one kind that the answers of a key told.
+type toldNumbers struct {
+	what      string
+	limit     int64
+	attempts  []seen
+	limits    []int64
+	remaining []int64
+}
+
+// toldOf collects the numbers of a key in the order of its attempts.
+func toldOf(k keyView) []toldNumbers {
+	var list []toldNumbers
+	for _, kind := range []struct {
+		what  string
+		limit *int64
+	}{{"requests", k.Limits.Requests}, {"tokens", k.Limits.Tokens}} {
+		if kind.limit == nil {
+			continue
+		}
+		t := toldNumbers{what: kind.what, limit: *kind.limit}
+		for _, a := range k.attempts {
+			rates := ratesOf(a)
+			limit, left := rates.RequestsLimit, rates.RequestsRemaining
+			if kind.what == "tokens" {
+				limit, left = rates.TokensLimit, rates.TokensRemaining
+			}
+			if a.outcome != admitted || limit == nil || left == nil {
+				continue
+			}
+			t.attempts, t.limits, t.remaining = append(t.attempts, a), append(t.limits, *limit), append(t.remaining, *left)
+		}
+		list = append(list, t)
+	}
+	return list
+}
+
+func judgeLimitTrue(v *view) finding {
+	n := 0
+	for _, k := range v.keys {
+		for _, t := range toldOf(k) {
+			n += len(t.attempts)
+			if at := slices.IndexFunc(t.limits, func(l int64) bool { return l != t.limit }); at >= 0 {
+				return finding{
+					verdict: Fail, message: fmt.Sprintf("the limit of %s is told wrong", t.what),
+					expected: strconv.FormatInt(t.limit, 10), observed: strconv.FormatInt(t.limits[at], 10), attempts: []int{t.attempts[at].ID},
+				}
+			}
+		}
+	}
+	if n == 0 {
+		return skipped("no answer tells a limit and what remains of it")
+	}
+	return passed(fmt.Sprintf("%d numbers told, each the key's limit", n))
+}
+
+func judgeRemainingTrue(v *view) finding {
+	n := 0
+	for _, k := range v.keys {
+		for _, t := range toldOf(k) {
+			n += len(t.attempts)
+			if f, wrong := v.remainingWrong(t); wrong {
+				return f
+			}
+		}
+	}
+	if n == 0 {
+		return skipped("no answer tells a limit and what remains of it")
+	}
+	return passed(fmt.Sprintf("%d numbers told, each lawful", n))
+}
+
+func (v *view) remainingWrong(t toldNumbers) (finding, bool) {
+	wrong := func(message, expected string, i int, more ...int) (finding, bool) {
+		f := finding{
+			verdict: Fail, message: message, expected: expected,
+			observed: fmt.Sprintf("remaining %s were told as %v", t.what, t.remaining), attempts: append(more, t.attempts[i].ID),
+		}
+		return f, true
+	}
+	for i, left := range t.remaining {
+		if left < 0 || left > t.limit {
+			return wrong(fmt.Sprintf("remaining %s are out of range", t.what), fmt.Sprintf("0 to %d", t.limit), i)
+		}
+		if i == 0 || !v.still(t.attempts[0], t.attempts[i]) {
+			continue
+		}
+		if left > t.remaining[i-1] {
+			return wrong(fmt.Sprintf("remaining %s rose on a quiet key", t.what), "nothing came back, so it does not rise", i, t.attempts[i-1].ID)
+		}
+		// What was charged for the answer before the last must show by now.
+		if i >= 2 && left >= t.remaining[i-2] {
+			return wrong(fmt.Sprintf("remaining %s do not fall", t.what), "each request shows at latest one answer later", i, t.attempts[i-2].ID)
+		}
+	}
+	return finding{}, false
+}
+
+func judgeKeyBeforeProvider(v *view) finding {
+	n := 0
+	for _, k := range v.keys {
+		for _, a := range withOutcome(k.attempts, admitted) {
+			for kind, own := range map[string]*int64{"requests": k.Limits.Requests, "tokens": k.Limits.Tokens} {
+				value, told := a.Header["x-ratelimit-limit-"+kind]
+				if !told || own == nil {
+					continue
+				}
+				n++
+				if strings.TrimSpace(value) != strconv.FormatInt(*own, 10) {
+					return finding{
+						verdict: Fail, message: "a key with limits is told the provider's numbers",
+						expected: fmt.Sprintf("x-ratelimit-limit-%s: %d, or none", kind, *own),
+						observed: fmt.Sprintf("x-ratelimit-limit-%s: %s", kind, value), attempts: []int{a.ID},
+					}
+				}
+			}
+		}
+	}
+	if count(v.all(), admitted) == 0 {
+		return undecided("nothing was admitted: " + firstTrouble(v.all()))
+	}
+	if n == 0 {
+		return passed("no answer carries the provider's numbers as its own")
+	}
+	return passed(fmt.Sprintf("%d numbers told under the unprefixed names, each the key's own", n))
+}
