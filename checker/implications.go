@@ -10,6 +10,8 @@ func Implications() map[string][]string {
 		"requests/limit-usable": {"requests/window-reopens", "requests/refused-not-charged"},
 		// Who gives nothing back after a window also refuses where there is room.
 		"requests/window-reopens": {"requests/limit-usable"},
+		// Who has a slot too many has it behind an edge too.
+		"parallel/limit-kept": {"parallel/kept-across-windows"},
 		// Who charges another amount than was used is off at rest.
 		"tokens/limit-kept": {
 			"drift/remaining-matches-usage", "tokens/streams-counted", "tokens/streams-without-usage-counted", "refund/unused-estimate",

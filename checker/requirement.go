@@ -114,7 +114,7 @@ func undecided(reason string) finding {
 func Catalogue() []Requirement {
 	return join(
 		requestRequirements(), tokenRequirements(), counterRequirements(),
-		parallelRequirements(), isolationRequirements(), headerRequirements(), numberRequirements(),
+		parallelRequirements(), slotRequirements(), isolationRequirements(), headerRequirements(), numberRequirements(),
 		refusalRequirements(), fairnessRequirements(),
 	)
 }

@@ -38,17 +38,27 @@ type Request struct {
 	// Path is below the base URL, as /v1/chat/completions.
 	Path string
 	Body []byte
+	// LeaveAfter is when the client leaves without waiting for the rest of the
+	// answer; 0 is never.
+	LeaveAfter time.Duration
 }
 
 // Do sends a request, reads the answer to its end and returns the record.
 func (d *Driver) Do(ctx context.Context, r Request) history.Attempt {
 	a := r.Attempt
 	e := &exchange{driver: d, attempt: &a, bearer: r.Bearer}
-	attemptCtx, cancel := clock.WithTimeout(ctx, d.Clock, d.Deadline)
+	stay := d.Deadline
+	if r.LeaveAfter > 0 {
+		stay = min(stay, r.LeaveAfter)
+	}
+	attemptCtx, cancel := clock.WithTimeout(ctx, d.Clock, stay)
 	defer cancel()
 	a.Sent = d.now()
 	e.play(attemptCtx, r)
 	a.Done = d.now()
+	if r.LeaveAfter > 0 && a.Error == history.Deadline {
+		a.Error = history.Left
+	}
 	if ctx.Err() != nil && a.Error == history.Deadline {
 		a.Error = history.Cancelled
 	}

@@ -129,6 +129,8 @@ const (
 	Unreachable ErrorClass = "unreachable"
 	// Deadline: the attempt's own time was up.
 	Deadline ErrorClass = "deadline"
+	// Left: the client left before the answer was whole, as it was told to.
+	Left ErrorClass = "left"
 	// Cancelled: the run was interrupted.
 	Cancelled ErrorClass = "cancelled"
 	// Reset: the connection broke before the response's headers were there.

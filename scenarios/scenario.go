@@ -71,6 +71,8 @@ func Catalogue() []Scenario {
 		answersProvider(),
 		refusalFree(),
 		estimateEdges(),
+		parallelFreed(),
+		parallelEdge(),
 		refusalRetry(),
 	}
 }

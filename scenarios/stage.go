@@ -36,6 +36,8 @@ type Shot struct {
 	Script history.Script
 	// MaxTokens is sent as max_tokens; less than 0 sends none.
 	MaxTokens int64
+	// LeaveAfter is when the client leaves; 0 is never.
+	LeaveAfter time.Duration
 	// WithoutUsage sends a stream that does not ask for usage.
 	WithoutUsage bool
 }
@@ -104,7 +106,7 @@ func (s *Stage) send(ctx context.Context, k *Key, shot Shot, intended time.Durat
 			ID: id, Scenario: s.scenario.Name, Step: shot.Step, Asks: asks, Key: k.Alias,
 			Endpoint: "chat", Stream: shot.Stream, Nonce: nonce, Cap: most, MaxTokens: maxTokens, Intended: intended,
 		},
-		Bearer: k.secret.Bearer(), Path: "/v1/chat/completions", Body: body,
+		Bearer: k.secret.Bearer(), Path: "/v1/chat/completions", Body: body, LeaveAfter: shot.LeaveAfter,
 	})
 	if err := r.History.Attempt(a); err != nil {
 		return a, err

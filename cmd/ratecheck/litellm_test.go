@@ -46,6 +46,8 @@ func litellm1823() map[string]checker.Verdict {
 		"refusal/retry-after":            checker.Pass,
 		"refusal/retry-after-sufficient": checker.Pass,
 
+		"parallel/kept-across-windows":         checker.Fail,
+		"parallel/slot-freed":                  checker.Fail, // after the client left
 		"tokens/streams-counted":               checker.Pass,
 		"tokens/streams-without-usage-counted": checker.Pass,
 		"refund/unused-estimate":               checker.Pass, // it reserves nothing

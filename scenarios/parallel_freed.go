@@ -1,0 +1,116 @@
+package scenarios
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/ratecheck/ratecheck/history"
+)
+
+// parallelFreed takes all slots of a key and has their requests end in one way:
+// by success, by an error upstream, by the client's leaving. Then it asks for
+// all slots again.
+func parallelFreed() Scenario {
+	const (
+		hold   = 600 * time.Millisecond
+		chunks = 6
+		freed  = 1800 * time.Millisecond // a slot is to be free after 1 s; calls end late on a busy machine
+	)
+	asks := []string{"parallel/slot-freed"}
+	stream := Shot{Asks: asks, Stream: true, MaxTokens: 12, Script: history.Script{
+		PromptTokens: 4, CompletionTokens: 12, Latency: hold / chunks, Chunks: chunks, ChunkDelay: hold / chunks,
+	}}
+	failing := cheap("", asks, false)
+	failing.Script.Latency, failing.Script.Status = hold, http.StatusInternalServerError
+	leaving := stream
+	leaving.LeaveAfter = hold / 2
+	ways := []struct {
+		name  string
+		slots int64
+		shot  Shot
+	}{{"success", 5, stream}, {"error", 6, failing}, {"leave", 7, leaving}}
+	return Scenario{
+		Name:          "parallel-freed",
+		Sentence:      "all slots of three keys are taken by requests that succeed, fail upstream, or whose client leaves; a second later all slots are asked for again",
+		Asks:          asks,
+		NeedsProvider: true,
+		Plan:          Plan{Keys: 3, Requests: 2 * (5 + 6 + 7), Tokens: 2 * 18 * 16, Windows: 0.1, Seconds: 6},
+		Play: func(ctx context.Context, s *Stage) error {
+			var parts []func() error
+			for _, way := range ways {
+				parts = append(parts, func() error {
+					key, err := s.Key(ctx, history.Limits{Parallel: limit(way.slots)})
+					if err != nil {
+						return err
+					}
+					shot := way.shot
+					shot.Step = "take-" + way.name
+					start := s.Now()
+					// Few enough to need no turn, and not to be kept waiting for one:
+					// a limiter that counts slots in a window loses the count with it.
+					if _, err := s.together(ctx, key, int(way.slots), func(int) Shot { return shot }); err != nil {
+						return err
+					}
+					// The upstream may run on when the client has left.
+					if err := s.Until(ctx, max(s.Now(), start+hold)+freed); err != nil {
+						return err
+					}
+					again := cheap("again-"+way.name, asks, false)
+					again.Script.Latency = hold / 2
+					_, err = s.together(ctx, key, int(way.slots), func(int) Shot { return again })
+					return err
+				})
+			}
+			return s.beside(parts...)
+		},
+	}
+}
+
+// parallelEdge holds all slots over the edge of the window that the key's first
+// request opened, and asks for more behind it.
+func parallelEdge() Scenario {
+	const slots, extra = 8, 8
+	asks := []string{"parallel/kept-across-windows"}
+	return Scenario{
+		Name:          "parallel-edge",
+		Sentence:      "all slots of a key are held over a window's edge, and as many again are asked for behind it",
+		Asks:          asks,
+		NeedsProvider: true,
+		Plan:          Plan{Keys: 1, Requests: 1 + slots + extra, Tokens: (1 + slots + extra) * 8, Windows: 1.3, Seconds: 4},
+		Play: func(ctx context.Context, s *Stage) error {
+			key, err := s.Key(ctx, history.Limits{Parallel: limit(slots)})
+			if err != nil {
+				return err
+			}
+			start := s.Now()
+			if _, err := s.Send(ctx, key, cheap("open", asks, false)); err != nil {
+				return err
+			}
+			// Windows on whole seconds may end a second early: the slots are
+			// taken before that and held until the edge is surely past.
+			w := s.Window()
+			before, behind := start+w-time.Second-w/8, start+w+slack(w)
+			if err := s.Until(ctx, before); err != nil {
+				return err
+			}
+			hold := cheap("hold", asks, false)
+			hold.Script.Latency = behind - before + time.Second
+			return s.beside(
+				func() error {
+					_, err := s.together(ctx, key, slots, func(int) Shot { return hold })
+					return err
+				},
+				func() error {
+					if err := s.Until(ctx, behind); err != nil {
+						return err
+					}
+					more := cheap("more", asks, false)
+					more.Script.Latency = time.Second / 2
+					_, err := s.together(ctx, key, extra, func(int) Shot { return more })
+					return err
+				},
+			)
+		},
+	}
+}
