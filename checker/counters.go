@@ -41,7 +41,8 @@ func counterRequirements() []Requirement {
 		},
 		{
 			ID: "tokens/streams-counted", Level: Must, Layer: Enforcement,
-			Sentence: "A stream costs what it used.", Source: "LIMITER rule 15; Envoy AI Gateway 2290",
+			Sentence:   "A stream costs what it used.",
+			Source:     "LIMITER rule 15; Envoy AI Gateway 2290",
 			Tolerances: []Tolerance{byFilling, tokenizer}, judge: judgeStreams,
 		},
 		{
@@ -53,7 +54,8 @@ func counterRequirements() []Requirement {
 		},
 		{
 			ID: "refund/unused-estimate", Level: Must, Layer: Enforcement,
-			Sentence: "What was reserved and not used comes back when the answer is there.", Source: "LIMITER rule 14",
+			Sentence:   "What was reserved and not used comes back when the answer is there.",
+			Source:     "LIMITER rule 14",
 			Tolerances: []Tolerance{byFilling, {Value: "one token a request", Reason: "that is drift, and judged there"}}, judge: judgeSurplus,
 		},
 	}

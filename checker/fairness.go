@@ -1,9 +1,14 @@
 package checker
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/ratecheck/ratecheck/history"
 )
 
 // The requirements on what is refused, what a refusal costs and what it says.
@@ -13,12 +18,14 @@ func fairnessRequirements() []Requirement {
 		{
 			ID: "requests/one-upstream-call", Level: Must, Layer: Enforcement,
 			Sentence: "An admitted request whose first upstream call succeeds makes one call.",
-			Source:   "LIMITER rule 15", judge: judgeOneCall,
+			Source:   "LIMITER rule 15",
+			judge:    judgeOneCall,
 		},
 		{
 			ID: "requests/refused-not-charged", Level: Must, Layer: Enforcement,
 			Sentence: "A refused request takes nothing from any counter of any kind.",
-			Source:   "LIMITER rule 4; LiteLLM 39309", judge: judgeRefusedFree,
+			Source:   "LIMITER rule 4; LiteLLM 39309",
+			judge:    judgeRefusedFree,
 		},
 		{
 			ID: "tokens/limit-usable", Level: Must, Layer: Enforcement,
@@ -33,17 +40,20 @@ func fairnessRequirements() []Requirement {
 		{
 			ID: "tokens/small-limit-usable", Level: Must, Layer: Enforcement,
 			Sentence: "A small limit admits a first request that states no max_tokens.",
-			Source:   "LiteLLM 28805; LIMITER rule 12", judge: judgeSmallLimit,
+			Source:   "LiteLLM 28805; LIMITER rule 12",
+			judge:    judgeSmallLimit,
 		},
 		{
 			ID: "refusal/body", Level: Must, Layer: Contract,
 			Sentence: "A refusal has a JSON body; it should be an error object as OpenAI's, or problem+json.",
-			Source:   "LIMITER rule 24; RFC 9457", judge: judgeRefusalBody,
+			Source:   "LIMITER rule 24; RFC 9457",
+			judge:    judgeRefusalBody,
 		},
 		{
 			ID: "refusal/never-fits", Level: Should, Layer: Contract,
 			Sentence: "A request that can never fit is not told to come back.",
-			Source:   "LIMITER rule 17; SMG, which leaves Retry-After out", judge: judgeNeverFits,
+			Source:   "LIMITER rule 17; SMG, which leaves Retry-After out",
+			judge:    judgeNeverFits,
 		},
 	}
 }
@@ -58,7 +68,10 @@ func judgeOneCall(v *view) finding {
 			continue
 		}
 		n++
-		if a.calls[0].Status == 200 && len(a.calls) > 1 {
+		first := slices.MinFunc(a.calls, func(a, b history.Call) int {
+			return cmp.Or(cmp.Compare(a.Received, b.Received), cmp.Compare(a.ID, b.ID))
+		})
+		if first.Status == 200 && len(a.calls) > 1 {
 			return finding{
 				verdict: Fail, message: "an upstream call that had succeeded was made again",
 				expected: "one call", observed: fmt.Sprintf("%d calls", len(a.calls)), attempts: []int{a.ID},
@@ -128,11 +141,15 @@ func judgeSmallLimit(v *view) finding {
 	return passed("the first request was admitted")
 }
 
+// shortenedExcerpt is the length in bytes from which on an excerpt may have lost
+// its end: what a history keeps of a body, less one character.
+const shortenedExcerpt = 396
+
 func judgeRefusalBody(v *view) finding {
 	n := 0
 	for _, a := range certain(withOutcome(v.all(), refused)) {
-		if a.ErrorEvent {
-			continue // judged by refusal/before-stream
+		if a.ErrorEvent || len(a.Excerpt) >= shortenedExcerpt {
+			continue // judged by refusal/before-stream; or not kept whole
 		}
 		n++
 		var body struct {
@@ -141,7 +158,7 @@ func judgeRefusalBody(v *view) finding {
 		}
 		f := finding{
 			verdict: Fail, message: "a refusal's body is no JSON object", expected: `{"error": {"message": ..., "type": ..., "code": ...}}`,
-			observed: a.Excerpt, attempts: []int{a.ID},
+			observed: "a body of " + strconv.Quote(a.Excerpt), attempts: []int{a.ID},
 		}
 		if json.Unmarshal([]byte(a.Excerpt), &body) != nil {
 			return f

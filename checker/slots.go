@@ -36,6 +36,9 @@ func judgeParallelEdge(v *view) finding {
 		return skipped("who is in flight at the provider can be told by our provider's ledger only")
 	}
 	for _, k := range v.keys {
+		if k.Limits.Parallel == nil {
+			continue
+		}
 		limit := int(*k.Limits.Parallel)
 		hold, more := step(k.attempts, "hold"), step(k.attempts, "more")
 		peak, together := v.peak(append(hold[:len(hold):len(hold)], more...))
@@ -59,6 +62,9 @@ func judgeParallelEdge(v *view) finding {
 func judgeSlotFreed(v *view) finding {
 	var said []string
 	for _, k := range v.keys {
+		if k.Limits.Parallel == nil {
+			continue
+		}
 		limit := int(*k.Limits.Parallel)
 		taken, again := step(k.attempts, "take-*"), step(k.attempts, "again-*")
 		if len(taken) == 0 || len(again) == 0 {
@@ -92,6 +98,9 @@ func judgeSlotFreed(v *view) finding {
 			return undecided("not every request was admitted or refused: " + firstTrouble(again))
 		}
 		said = append(said, describeWay(way))
+	}
+	if len(said) == 0 {
+		return undecided("no key with slots was asked")
 	}
 	return passed("all slots are free again after " + strings.Join(said, ", "))
 }
