@@ -14,7 +14,7 @@ func slotRequirements() []Requirement {
 	return []Requirement{
 		{
 			ID: "parallel/kept-across-windows", Level: Must, Layer: Enforcement,
-			Sentence: "Nor over a window's edge: slots are held, not counted in a window.",
+			Sentence: "Slots are held over a window's edge: no more requests are in flight behind it than before it.",
 			Source:   "LIMITER rule 5; LiteLLM 16011 and 32441",
 			judge:    judgeParallelEdge,
 		},
