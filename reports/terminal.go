@@ -131,7 +131,7 @@ func (t *terminal) trouble(r Result) error {
 	return t.err
 }
 
-// printable keeps what a target answered from steering the terminal: a control
+// printable keeps what a target answered from commanding the terminal: a control
 // character is shown as a replacement character.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {

@@ -58,7 +58,7 @@ func TestRoomsKnowOnlyWhomTheyMay(t *testing.T) {
 		"history":       {},
 		"checker":       {"history", "checker/window"},
 		"reference":     {"clock"},
-		"sim":           {"reference", "history", "clock", "sim/provider", "sim"},
+		"sim":           {"reference", "history", "clock", "sim/provider", "sim/sound", "sim"},
 		"driver":        {"history", "clock"},
 		"target":        {"history", "clock"},
 		"scenarios":     {"driver", "target", "history", "clock"},

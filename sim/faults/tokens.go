@@ -6,6 +6,7 @@ import (
 
 	"github.com/ratecheck/ratecheck/reference"
 	"github.com/ratecheck/ratecheck/sim"
+	"github.com/ratecheck/ratecheck/sim/sound"
 )
 
 func tokenFaults() []Fault {
@@ -23,7 +24,7 @@ func tokenFaults() []Fault {
 		{
 			Name: "tokens-charged-after", Breaks: "tokens/limit-kept-concurrent",
 			Sentence: "checks before a request and charges after it, so that nothing in flight counts (LiteLLM 18730)",
-			Apply:    func(p *sim.Parts) { p.Store = &chargedAfter{Store: p.Store} },
+			Apply:    func(p *sim.Parts) { p.Store = &sound.ChargeAfter{Store: p.Store} },
 		},
 		{
 			Name: "tokens-outlive-window", Breaks: "tokens/window-reopens",
@@ -99,44 +100,6 @@ func settleAs(amount func(used int64) int64) func(*sim.Parts) {
 		p.Store = &settled{Store: p.Store, settle: func(s reference.Store, now time.Time, items []reference.Item, used int64) {
 			s.Settle(now, items, amount(used))
 		}}
-	}
-}
-
-// chargedAfter admits while anything is left and charges when the answer is
-// there.
-type chargedAfter struct{ reference.Store }
-
-// plenty is a limit that is never reached, so that a charge after the answer
-// goes through however much it is over.
-const plenty = int64(1) << 40
-
-func (s *chargedAfter) Reserve(now time.Time, items []reference.Item) reference.Decision {
-	least := make([]reference.Item, len(items))
-	for i, it := range items {
-		least[i] = reference.Item{Descriptor: it.Descriptor, Amounts: it.Amounts}
-		least[i].Amounts[reference.Tokens] = min(1, it.Amounts[reference.Tokens])
-	}
-	if d := s.Peek(now, least); !d.Admitted {
-		for i := range items {
-			items[i].After = least[i].After
-		}
-		return d
-	}
-	for i := range items {
-		items[i].Amounts[reference.Tokens] = 0
-	}
-	return s.Store.Reserve(now, items)
-}
-
-func (s *chargedAfter) Settle(now time.Time, items []reference.Item, used int64) {
-	for _, it := range items {
-		if it.Limits[reference.Tokens] == reference.Unlimited {
-			continue
-		}
-		charge := reference.Item{Descriptor: it.Descriptor}
-		charge.Limits[reference.Tokens] = plenty
-		charge.Amounts[reference.Tokens] = used
-		s.Store.Reserve(now, []reference.Item{charge})
 	}
 }
 

@@ -39,7 +39,7 @@ func Catalogue() []Limiter {
 	}
 	return append(all, Limiter{
 		Name: "check-then-charge", Sentence: "checks whether anything is left, and charges after the answer", CheckThenCharge: true,
-		Apply: func(p *sim.Parts) { p.Store = &chargeAfter{Store: p.Store} },
+		Apply: func(p *sim.Parts) { p.Store = &ChargeAfter{Store: p.Store} },
 	}, Limiter{
 		Name: "own-estimate", Sentence: "reserves an estimate of its own: half as much again as the reference's",
 		Apply: func(p *sim.Parts) { p.Store = &ownEstimate{Store: p.Store} },
@@ -206,15 +206,16 @@ func (s *store) Renew(now time.Time, items []reference.Item) { s.slots.Renew(now
 // Release frees slots.
 func (s *store) Release(now time.Time, items []reference.Item) { s.slots.Release(now, items) }
 
-// chargeAfter checks whether a token is left and charges when the answer is
-// there.
-type chargeAfter struct{ reference.Store }
+// ChargeAfter checks whether a token is left and charges when the answer is
+// there. It is sound where it is declared, and a fault where it is not.
+type ChargeAfter struct{ reference.Store }
 
 // plenty is a limit that is never reached, so that a charge after the answer
 // goes through however much it is over.
 const plenty = int64(1) << 40
 
-func (s *chargeAfter) Reserve(now time.Time, items []reference.Item) reference.Decision {
+// Reserve admits while anything is left and reserves no tokens.
+func (s *ChargeAfter) Reserve(now time.Time, items []reference.Item) reference.Decision {
 	least := make([]reference.Item, len(items))
 	for i, it := range items {
 		least[i] = reference.Item{Descriptor: it.Descriptor, Amounts: it.Amounts}
@@ -232,7 +233,8 @@ func (s *chargeAfter) Reserve(now time.Time, items []reference.Item) reference.D
 	return s.Store.Reserve(now, items)
 }
 
-func (s *chargeAfter) Settle(now time.Time, items []reference.Item, used int64) {
+// Settle charges what was used, however much it is over.
+func (s *ChargeAfter) Settle(now time.Time, items []reference.Item, used int64) {
 	for _, it := range items {
 		if it.Limits[reference.Tokens] == reference.Unlimited {
 			continue
