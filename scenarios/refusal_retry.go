@@ -17,13 +17,13 @@ func refusalRetry() Scenario {
 		cost     = 100
 		tries    = 10
 	)
-	asks := []string{"refusal/retry-after-sufficient"}
+	asks := []string{"refusal/retry-after-sufficient", "refusal/retry-after-tight"}
 	return Scenario{
 		Name:          "refusal-retry",
-		Sentence:      "a key is used up, told when to come back, and comes back exactly then",
+		Sentence:      "a key is used up, told when to come back, and comes back exactly then; late in a window also a little earlier",
 		Asks:          asks,
 		NeedsProvider: true,
-		Plan:          Plan{Keys: 2, Requests: 3*tries + 2, Tokens: (3*tries + 2) * cost, Windows: 3.4, Seconds: 3},
+		Plan:          Plan{Keys: 2, Requests: 3*tries + 3, Tokens: (3*tries + 3) * cost, Windows: 3.4, Seconds: 3},
 		Play: func(ctx context.Context, s *Stage) error {
 			play := func(limits history.Limits, shot Shot, late time.Duration) error {
 				key, err := s.Key(ctx, limits)
@@ -45,7 +45,7 @@ func refusalRetry() Scenario {
 						return err
 					}
 				}
-				return s.obey(ctx, key, refusal, shot)
+				return s.obey(ctx, key, refusal, shot, late > 0)
 			}
 			return s.beside(
 				func() error {
@@ -75,11 +75,21 @@ func (s *Stage) useUp(ctx context.Context, k *Key, n int, shot Shot) (refusal hi
 }
 
 // obey waits as long as a refusal says and asks once more. A refusal that says
-// nothing, or a time that no class of limiter needs, is not waited for.
-func (s *Stage) obey(ctx context.Context, k *Key, refusal history.Attempt, shot Shot) error {
+// nothing, or a time that no class of limiter needs, is not waited for. Whoever
+// is early asks once before, and no more if that was soon enough.
+func (s *Stage) obey(ctx context.Context, k *Key, refusal history.Attempt, shot Shot, early bool) error {
 	wait, err := history.ParseRetryAfter(refusal.Header["retry-after"], s.runner.Clock.Now())
 	if errors.Is(err, history.ErrNoRetryAfter) || err != nil || wait > 2*s.Window()+time.Second {
 		return nil // the requirement on Retry-After itself tells
+	}
+	if less := wait - time.Second - wait/10; early && less > 0 {
+		if err := s.Until(ctx, refusal.Headers+less); err != nil {
+			return err
+		}
+		shot.Step = "early"
+		if a, err := s.Send(ctx, k, shot); err != nil || a.Status == 200 {
+			return err
+		}
 	}
 	if err := s.Until(ctx, refusal.Headers+wait); err != nil {
 		return err

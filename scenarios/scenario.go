@@ -51,11 +51,23 @@ func (p Plan) Duration(window time.Duration) time.Duration {
 	return time.Duration(p.Windows*float64(window)) + time.Duration(p.Seconds*float64(time.Second))
 }
 
+// Options change what the scenarios of a catalogue send.
+type Options struct {
+	// Windows is for how many windows drift/steady-state goes on; less than 2 is
+	// SteadyWindows.
+	Windows int
+}
+
 // Catalogue returns all scenarios, the longest first, so that the run ends with
 // it.
-func Catalogue() []Scenario {
+func Catalogue(o Options) []Scenario {
+	if o.Windows < 2 {
+		o.Windows = SteadyWindows
+	}
 	return []Scenario{
+		tokensLockout(),
 		requestsWindows(),
+		driftSteady(o.Windows),
 		tokensSequential(),
 		requestsSilence(),
 		tokensConcurrent(),
@@ -74,6 +86,11 @@ func Catalogue() []Scenario {
 		parallelFreed(),
 		parallelEdge(),
 		refusalRetry(),
+		requestsStraddle(),
+		refundNextWindow(),
+		refundDisconnect(),
+		refundOnce(),
+		driftEdge(),
 	}
 }
 

@@ -40,6 +40,9 @@ type Shot struct {
 	LeaveAfter time.Duration
 	// WithoutUsage sends a stream that does not ask for usage.
 	WithoutUsage bool
+	// NonceInStop carries the nonce as a stop sequence, which costs nothing, so
+	// that the prompts of several requests are the same.
+	NonceInStop bool
 }
 
 // NoMaxTokens is the MaxTokens of a request that states none.
@@ -172,13 +175,20 @@ const word = " the"
 // chatBody writes a request and returns it with the number of bytes of its
 // prompt. The nonce is part of the prompt's length.
 func chatBody(model, nonce string, shot Shot) (body []byte, promptBytes int64) {
-	prompt := "[[" + nonce + "]]"
+	mark := "[[" + nonce + "]]"
+	prompt := mark
+	if shot.NonceInStop {
+		prompt = ""
+	}
 	if more := shot.Script.PromptTokens - int64(len(prompt)/len(word)); more > 0 {
 		prompt += strings.Repeat(word, int(more))
 	}
 	request := map[string]any{
 		"model":    model,
 		"messages": []map[string]string{{"role": "user", "content": prompt}},
+	}
+	if shot.NonceInStop {
+		request["stop"] = []string{mark}
 	}
 	if shot.MaxTokens >= 0 {
 		request["max_tokens"] = shot.MaxTokens

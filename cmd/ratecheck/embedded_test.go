@@ -77,7 +77,7 @@ func TestEachRequirementHasAFault(t *testing.T) {
 	for _, f := range faults.Catalogue() {
 		broken = append(broken, f.Breaks)
 	}
-	for _, s := range scenarios.Catalogue() {
+	for _, s := range scenarios.Catalogue(scenarios.Options{}) {
 		asked = append(asked, s.Asks...)
 	}
 	for _, id := range ids {
@@ -161,7 +161,7 @@ func TestPlansAreBounds(t *testing.T) {
 		for _, c := range h.Calls {
 			tokens[scenarioOf[c.Nonce]] += c.Usage.Total
 		}
-		for _, s := range scenarios.Catalogue() {
+		for _, s := range scenarios.Catalogue(scenarios.Options{}) {
 			if attempts[s.Name] > s.Plan.Requests || keys[s.Name] > s.Plan.Keys || tokens[s.Name] > s.Plan.Tokens {
 				t.Errorf("%s with fault %q: sent %d requests, %d keys, %d tokens; planned are %+v", s.Name, fault, attempts[s.Name], keys[s.Name], tokens[s.Name], s.Plan)
 			}

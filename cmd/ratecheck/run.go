@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,6 +32,7 @@ type runFlags struct {
 	only, skip     []string
 	seed           uint64
 	window         time.Duration
+	windows        int
 	model          string
 	keyTemplate    string
 	providerListen string
@@ -70,6 +72,7 @@ about a second. With a URL it needs a way to get fresh keys with given limits
 	flags.StringSliceVar(&f.skip, "skip", nil, "leave out the requirements that match `GLOB`")
 	flags.Uint64Var(&f.seed, "seed", 1, "seed of the run; the embedded world repeats itself exactly")
 	flags.DurationVar(&f.window, "window", time.Minute, "length of the target's windows")
+	flags.IntVar(&f.windows, "windows", scenarios.SteadyWindows, "for how many windows drift/steady-state goes on")
 	flags.StringVar(&f.model, "model", "m", "model to ask for")
 	flags.StringVar(&f.keyTemplate, "key-template", "", "make keys as `TEMPLATE` says, e.g. 'sk-{nonce}[-rpm{rpm}][-tpm{tpm}][-mpr{max_parallel}]'")
 	flags.StringVar(&f.providerListen, "provider-listen", "", "start our provider at `ADDR`, where the target's upstream points")
@@ -104,7 +107,7 @@ func (a *app) run(ctx context.Context, f runFlags, url string) error {
 	if err := f.check(url); err != nil {
 		return err
 	}
-	chosen, err := selectScenarios(f.only, f.skip)
+	chosen, err := selectScenarios(f.only, f.skip, scenarios.Options{Windows: f.windows})
 	if err != nil {
 		return err
 	}
@@ -153,6 +156,9 @@ func (f *runFlags) check(url string) error {
 	}
 	if f.window < minWindow {
 		return usageError("--window %s is too short: charges after an answer take up to 0.5 s, so nothing can be told below %s", f.window, minWindow)
+	}
+	if f.windows < 2 {
+		return usageError("--windows %d: a drift shows in two windows at the least", f.windows)
 	}
 	if url == "" {
 		for name, value := range map[string]string{"--key-template": f.keyTemplate, "--provider-listen": f.providerListen, "--provider": f.providerURL} {
@@ -208,6 +214,7 @@ func (f *runFlags) command(url string) string {
 		{"--model", unless(f.model, "m")}, {"--key-template", f.keyTemplate},
 		{"--provider-listen", f.providerListen}, {"--provider", f.providerURL},
 		{"--token-class", f.tokenClass}, {"--fault", f.fault}, {"--window", unless(f.window.String(), time.Minute.String())},
+		{"--windows", unless(strconv.Itoa(max(f.windows, scenarios.SteadyWindows)), strconv.Itoa(scenarios.SteadyWindows))},
 	} {
 		if flag.value != "" {
 			parts = append(parts, flag.name+" "+quote(flag.value))

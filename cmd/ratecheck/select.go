@@ -30,7 +30,7 @@ func matches(pattern, id string) bool {
 
 // selectScenarios keeps what --only and --skip select. A pattern that matches
 // nothing is an error: it would silently test nothing.
-func selectScenarios(only, skip []string) ([]scenarios.Scenario, error) {
+func selectScenarios(only, skip []string, o scenarios.Options) ([]scenarios.Scenario, error) {
 	var ids []string
 	for _, r := range checker.Catalogue() {
 		ids = append(ids, r.ID)
@@ -45,7 +45,7 @@ func selectScenarios(only, skip []string) ([]scenarios.Scenario, error) {
 	matchesAny := func(patterns []string, id string) bool {
 		return slices.ContainsFunc(patterns, func(p string) bool { return matches(p, id) })
 	}
-	chosen := scenarios.ForRequirements(scenarios.Catalogue(), func(id string) bool {
+	chosen := scenarios.ForRequirements(scenarios.Catalogue(o), func(id string) bool {
 		return (len(only) == 0 || matchesAny(only, id)) && !matchesAny(skip, id)
 	})
 	if len(chosen) == 0 {
