@@ -3,6 +3,7 @@ package checker
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/ratecheck/ratecheck/history"
 )
@@ -30,7 +31,8 @@ func Judge(h *history.History) Judgement {
 		return slices.IndexFunc(catalogue, func(r Requirement) bool { return r.ID == id })
 	}
 	slices.SortStableFunc(out.Results, func(a, b Result) int { return order(a.Requirement) - order(b.Requirement) })
-	out.Class = guardedClass(j)
+	out.Identity = guardedIdentity(j)
+	out.Class = strings.Join(out.Identity.Requests.Classes, " or ")
 	return out
 }
 
@@ -84,12 +86,12 @@ func guarded(r Requirement, v *view) (f finding) {
 	return r.judge(v)
 }
 
-// guardedClass is the class, and none where finding it failed.
-func guardedClass(j *joined) (name string) {
+// guardedIdentity is the identity, and nothing where finding it failed.
+func guardedIdentity(j *joined) (found Identity) {
 	defer func() {
 		if recover() != nil {
-			name = ""
+			found = Identity{Requests: Counting{Classes: []string{}}, Tokens: Counting{Classes: []string{}}}
 		}
 	}()
-	return j.className()
+	return j.identity()
 }

@@ -89,8 +89,10 @@ type Result struct {
 type Judgement struct {
 	// Class names the classes of limiter whose rules explain every admission
 	// and every refusal of requests; empty where none does or none was asked.
-	Class   string
-	Results []Result
+	Class string
+	// Identity says how requests and tokens are counted.
+	Identity Identity
+	Results  []Result
 }
 
 // finding is what a judge function says.

@@ -24,6 +24,8 @@ type Target struct {
 	Version       string  `json:"version"`
 	Class         string  `json:"class"`
 	WindowSeconds float64 `json:"window_seconds"`
+	// Identity is how the target was seen to count.
+	Identity checker.Identity `json:"identity"`
 }
 
 // Result is a verdict with the command that reproduces it.
@@ -77,7 +79,7 @@ func New(h *history.History, url, command string) Report {
 	name, version := product(h)
 	r := Report{
 		Schema: Schema, Command: command, Seed: h.Run.Seed,
-		Target:  Target{URL: url, Name: name, Version: version, Class: judgement.Class, WindowSeconds: h.Run.Window.Seconds()},
+		Target:  Target{URL: url, Name: name, Version: version, Class: judgement.Class, WindowSeconds: h.Run.Window.Seconds(), Identity: judgement.Identity},
 		Results: []Result{},
 	}
 	for _, result := range judgement.Results {

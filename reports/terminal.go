@@ -60,11 +60,10 @@ func (t *terminal) heading(r Report, h *history.History) {
 		what += " (" + strings.TrimSpace(r.Target.Name+" "+r.Target.Version) + ")"
 	}
 	t.printf("%s: %s\n", what, r.Summary.counts())
-	class := r.Target.Class
-	if class == "" {
-		class = "not told by this run"
+	t.printf("window %s\n", time.Duration(r.Target.WindowSeconds*float64(time.Second)))
+	for _, line := range Identity(r.Target.Identity) {
+		t.printf("%s\n", line)
 	}
-	t.printf("window %s, requests counted as: %s\n", time.Duration(r.Target.WindowSeconds*float64(time.Second)), class)
 	t.printf("%d requests with %d keys in %s, seed %d, exit %d\n", len(h.Attempts), len(h.Keys), length(h).Round(10*time.Millisecond), r.Seed, r.Exit)
 	if r.Exit == ExitInterrupted {
 		t.printf("the run was interrupted: what had not come to its end decides nothing\n")

@@ -18,8 +18,8 @@ const SteadyWindows = 4
 func driftSteady(windows int) Scenario {
 	const (
 		tpm   = 1450
-		fill  = 100 // tokens of a request that fills up
-		tries = 17
+		fill  = 150 // tokens of a request that fills up
+		tries = 12
 		mixed = 5
 	)
 	asks := []string{"drift/steady-state"}
@@ -38,7 +38,7 @@ func driftSteady(windows int) Scenario {
 		NeedsProvider: true,
 		Plan: Plan{
 			Keys: 1, Requests: windows * (mixed + tries), Tokens: int64(windows) * (mixed*80 + tries*fill),
-			Windows: float64(windows), Seconds: 4 * float64(windows),
+			Windows: float64(windows), Seconds: 5 * float64(windows),
 		},
 		Play: func(ctx context.Context, s *Stage) error {
 			key, err := s.Key(ctx, history.Limits{Tokens: limit(tpm)})
@@ -51,6 +51,12 @@ func driftSteady(windows int) Scenario {
 						return err
 					}
 				}
+				// A window of a limiter that keeps time in whole seconds is then
+				// whole, and is not over before it was used up.
+				const begun = 20 * time.Millisecond
+				if err := s.untilFraction(ctx, begun); err != nil {
+					return err
+				}
 				for _, shot := range mix {
 					shot.Step = fmt.Sprintf("mix-%d", i+1)
 					if _, err := s.Send(ctx, key, shot); err != nil {
@@ -60,7 +66,7 @@ func driftSteady(windows int) Scenario {
 				if err := s.Wait(ctx, settleTime); err != nil {
 					return err
 				}
-				if err := s.fillUp(ctx, key, tries, costing(fmt.Sprintf("fill-%d", i+1), asks, fill/4, fill-fill/4)); err != nil {
+				if err := s.fillUp(ctx, key, tries, costing(fmt.Sprintf("fill-%d", i+1), asks, fill/5, fill-fill/5)); err != nil {
 					return err
 				}
 			}

@@ -14,14 +14,14 @@ func refundDisconnect() Scenario {
 		tpm, fillTPM       = 4400, 1240
 		prompt, completion = 60, 120
 		chunks             = 12
-		chunkDelay         = 50 * time.Millisecond
+		chunkDelay         = 100 * time.Millisecond
 		leaves             = 3
 		tries              = 24
 	)
 	asks := []string{"refund/disconnect"}
 	leaving := Shot{
 		Step: "leave", Asks: asks, Stream: true, MaxTokens: completion,
-		LeaveAfter: chunks * chunkDelay / 2,
+		LeaveAfter: chunks * chunkDelay * 2 / 3, // a proxy under load takes some 0.4 s to its first byte
 		Script:     history.Script{PromptTokens: prompt, CompletionTokens: completion, Chunks: chunks, ChunkDelay: chunkDelay},
 	}
 	return Scenario{

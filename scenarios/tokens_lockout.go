@@ -13,9 +13,12 @@ import (
 func tokensLockout() Scenario {
 	const (
 		rpm, tpm = 1001, 1900
-		cost     = 560 // three of them fit into a window
-		perTen   = 4   // one request each four tenths of a window
-		requests = 12
+		// Three requests fit into a window beside the slow one, which states no
+		// max_tokens, so that it uses another number of tokens than was reserved.
+		slow, cost = 560, 440
+		perTen     = 4 // one request each four tenths of a window
+		pause      = 2 // tenths of a window, for a charge beside the slow answer
+		requests   = 12
 	)
 	asks := []string{"tokens/lockout-bounded"}
 	return Scenario{
@@ -23,23 +26,23 @@ func tokensLockout() Scenario {
 		Sentence:      "a slow answer, and then less than a token limit in every window, until a client is refused for two windows in a row",
 		Asks:          asks,
 		NeedsProvider: true,
-		Plan:          Plan{Keys: 1, Requests: 1 + requests, Tokens: tpm + requests*cost, Windows: 5.6, Seconds: 4},
+		Plan:          Plan{Keys: 1, Requests: 1 + requests, Tokens: slow + requests*cost, Windows: 5.6, Seconds: 4},
 		Play: func(ctx context.Context, s *Stage) error {
 			key, err := s.Key(ctx, history.Limits{Requests: limit(rpm), Tokens: limit(tpm)})
 			if err != nil {
 				return err
 			}
 			w := s.Window()
-			slow, err := s.Send(ctx, key, Shot{
+			first, err := s.Send(ctx, key, Shot{
 				Step: "slow", Asks: asks, MaxTokens: NoMaxTokens,
-				Script: history.Script{CompletionTokens: tpm, Latency: w + time.Second},
+				Script: history.Script{CompletionTokens: slow, Latency: w + time.Second},
 			})
 			if err != nil {
 				return err
 			}
 			row := time.Duration(-1) // since when it has been refused
 			for i := range requests {
-				if err := s.Until(ctx, slow.Done+w*time.Duration(i*perTen)/10); err != nil {
+				if err := s.Until(ctx, first.Done+w*time.Duration(pause+i*perTen)/10); err != nil {
 					return err
 				}
 				a, err := s.Send(ctx, key, costing("ask", asks, 10, cost-10))

@@ -101,7 +101,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	root.AddCommand(
-		a.runCommand(), a.checkCommand(), a.reportCommand(), a.listCommand(), a.explainCommand(),
+		a.runCommand(&runFlags{}), a.identifyCommand(), a.checkCommand(), a.reportCommand(), a.listCommand(), a.explainCommand(),
 		a.serveCommand(), a.providerCommand(),
 	)
 	return root

@@ -43,10 +43,11 @@ type runFlags struct {
 	out            string
 	quiet, noColor bool
 	dryRun, yes    bool
+	// identify prints how the target counts, and not what it keeps.
+	identify bool
 }
 
-func (a *app) runCommand() *cobra.Command {
-	var f runFlags
+func (a *app) runCommand(f *runFlags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run [URL]",
 		Short: "Run the whole check against a proxy, or against the embedded reference",
@@ -62,9 +63,9 @@ about a second. With a URL it needs a way to get fresh keys with given limits
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return a.run(cmd.Context(), f, "")
+				return a.run(cmd.Context(), *f, "")
 			}
-			return a.run(cmd.Context(), f, args[0])
+			return a.run(cmd.Context(), *f, args[0])
 		},
 	}
 	flags := cmd.Flags()
@@ -142,6 +143,9 @@ func (a *app) run(ctx context.Context, f runFlags, url string) error {
 		if err := writeReport(filepath.Join(f.out, reportFile), report); err != nil {
 			return exitWith(reports.ExitError, err)
 		}
+	}
+	if f.identify {
+		return a.renderIdentity(report, f.format)
 	}
 	return a.render(report, h, f.format, f.noColor)
 }
