@@ -14,7 +14,7 @@ func smallHistory() *History {
 	return &History{
 		Run: Run{
 			Schema: Schema, Seed: 1<<64 - 1, Window: time.Minute, TokenClass: CheckThenCharge, Ledger: true, LedgerSkew: 3,
-			Planned: []Plan{{Scenario: "burst", Asks: []string{"a", "b"}}, {Scenario: "idle"}},
+			Planned: []Plan{{Scenario: "burst", Asks: []string{"a", "b"}}, {Scenario: "idle", Endpoint: Messages}},
 		},
 		Keys: []Key{
 			{Alias: "k1", Scenario: "burst", Limits: Limits{Requests: n(60), Tokens: n(0)}},
