@@ -50,7 +50,7 @@ func counterRequirements() []Requirement {
 			Sentence:   "A stream costs what it used, also if the client did not ask for usage.",
 			Source:     "LIMITER rule 15; Envoy AI Gateway 2290",
 			Tolerances: []Tolerance{byFilling, tokenizer},
-			judge:      judgeStreams,
+			judge:      judgeSilentStreams,
 		},
 		{
 			ID: "refund/unused-estimate", Level: Must, Layer: Enforcement,
@@ -118,22 +118,30 @@ func tokensOf(attempts []seen) int64 {
 // be off.
 const foreignTokenizer = 0.10
 
-func judgeDrift(v *view) finding { return v.counted(0, 0) }
+func judgeDrift(v *view) finding { return v.counted("drift/remaining-matches-usage", 0, 0) }
 
-func judgeStreams(v *view) finding { return v.counted(foreignTokenizer, 0) }
+func judgeStreams(v *view) finding {
+	return v.counted("tokens/streams-counted", foreignTokenizer, 0)
+}
+
+func judgeSilentStreams(v *view) finding {
+	return v.counted("tokens/streams-without-usage-counted", foreignTokenizer, 0)
+}
 
 // aTokenEach is by how much each request may be charged more than it used where
 // something else is asked than whether the counter drifts.
 const aTokenEach = 1
 
-func judgeSurplus(v *view) finding { return v.counted(0, aTokenEach) }
+func judgeSurplus(v *view) finding { return v.counted("refund/unused-estimate", 0, aTokenEach) }
 
-// counted judges traffic between two equal probes: the counter must have fallen
-// by what was used, to within a part of it and so many tokens a request.
-func (v *view) counted(part float64, each int64) finding {
+// counted judges the traffic that was sent for a requirement between two equal
+// probes: the counter must have fallen by what was used, to within a part of it
+// and so many tokens a request.
+func (v *view) counted(id string, part float64, each int64) finding {
+	asked := v.asked(id)
 	var traffic []seen
-	for _, k := range v.keys {
-		traffic = append(traffic, step(k.attempts, "traffic")...)
+	for _, k := range asked.keys {
+		traffic = append(traffic, step(k.attempts, "traffic*")...)
 	}
 	for _, a := range traffic {
 		if a.outcome != admitted || a.Error != "" || a.Status != 200 {
@@ -143,11 +151,18 @@ func (v *view) counted(part float64, each int64) finding {
 	if len(traffic) == 0 {
 		return undecided("no traffic was sent")
 	}
-	last := v.keys[len(v.keys)-1]
+	last := asked.keys[len(asked.keys)-1]
 	if len(v.keys) > 1 {
 		return v.driftByFilling(last, traffic)
 	}
-	read, trouble := readings(last, "probe-1", "probe-2")
+	probes := steps(step(last.attempts, "probe-*"))
+	if len(probes) != 2 {
+		return undecided(fmt.Sprintf("%d probes were sent, and not two", len(probes)))
+	}
+	if len(step(last.attempts, "fill")) > 0 && ratesOf(step(last.attempts, probes[0])[0]).TokensRemaining == nil {
+		return v.countedByFilling(v.keys[0], traffic)
+	}
+	read, trouble := readings(last, probes...)
 	if trouble != nil {
 		return *trouble
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/ratecheck/ratecheck/checker"
+	"github.com/ratecheck/ratecheck/history"
 	"github.com/ratecheck/ratecheck/scenarios"
 )
 
@@ -28,9 +29,19 @@ func matches(pattern, id string) bool {
 	return strings.HasSuffix(rest, parts[len(parts)-1])
 }
 
-// selectScenarios keeps what --only and --skip select. A pattern that matches
-// nothing is an error: it would silently test nothing.
-func selectScenarios(only, skip []string) ([]scenarios.Scenario, error) {
+// selectScenarios keeps what --only, --skip and --endpoints select; no endpoints
+// are all. A pattern that matches nothing is an error: it would silently test
+// nothing.
+func selectScenarios(only, skip, endpoints []string) ([]scenarios.Scenario, error) {
+	all := scenarios.Catalogue()
+	for _, name := range endpoints {
+		if !history.IsEndpoint(name) {
+			return nil, usageError("--endpoints %q is not known; there are %s", name, strings.Join(history.Endpoints(), ", "))
+		}
+	}
+	if len(endpoints) > 0 {
+		all = scenarios.ForEndpoints(all, endpoints)
+	}
 	var ids []string
 	for _, r := range checker.Catalogue() {
 		ids = append(ids, r.ID)
@@ -45,11 +56,11 @@ func selectScenarios(only, skip []string) ([]scenarios.Scenario, error) {
 	matchesAny := func(patterns []string, id string) bool {
 		return slices.ContainsFunc(patterns, func(p string) bool { return matches(p, id) })
 	}
-	chosen := scenarios.ForRequirements(scenarios.Catalogue(), func(id string) bool {
+	chosen := scenarios.ForRequirements(all, func(id string) bool {
 		return (len(only) == 0 || matchesAny(only, id)) && !matchesAny(skip, id)
 	})
 	if len(chosen) == 0 {
-		return nil, usageError("--only and --skip together leave nothing to test")
+		return nil, usageError("--only, --skip and --endpoints together leave nothing to test")
 	}
 	return chosen, nil
 }
