@@ -23,10 +23,10 @@ const (
 	endpointRefused = 4 // requests beyond the first that was refused
 )
 
-func endpointCompletions() Scenario { return endpoint{history.Completions, 26, 700}.scenario() }
-func endpointEmbeddings() Scenario  { return endpoint{history.Embeddings, 27, 410}.scenario() }
-func endpointResponses() Scenario   { return endpoint{history.Responses, 28, 710}.scenario() }
-func endpointMessages() Scenario    { return endpoint{history.Messages, 29, 720}.scenario() }
+func endpointCompletions() Scenario { return endpoint{history.Completions, 22, 700}.scenario() }
+func endpointEmbeddings() Scenario  { return endpoint{history.Embeddings, 19, 410}.scenario() }
+func endpointResponses() Scenario   { return endpoint{history.Responses, 23, 710}.scenario() }
+func endpointMessages() Scenario    { return endpoint{history.Messages, 24, 720}.scenario() }
 
 // streams says whether the endpoint has streams.
 func (e endpoint) streams() bool { return e.name != history.Embeddings }
@@ -106,7 +106,8 @@ func (e endpoint) play(ctx context.Context, s *Stage) error {
 		return nil
 	}
 	const drift, streams = "drift/remaining-matches-usage", "tokens/streams-counted"
-	if err := send(1, "probe-1", false, append(e.headers(), drift)); err != nil {
+	first, err := s.Send(ctx, key, e.shot("probe-1", false, append(e.headers(), drift)))
+	if err != nil {
 		return err
 	}
 	if err := send(endpointTraffic, "traffic", false, append(e.headers(), drift)); err != nil {
@@ -129,11 +130,27 @@ func (e endpoint) play(ctx context.Context, s *Stage) error {
 			return err
 		}
 	}
-	if err := s.fillUp(ctx, key, endpointTries, e.shot("fill", false, slices.Concat(e.counts(), e.refusals()))); err != nil {
+	if err := e.fill(ctx, s, key, countsTokens(first)); err != nil {
 		return err
 	}
 	for i := range endpointRefused {
 		if err := send(1, "refused", e.streams() && i%2 == 0, e.refusals()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fill asks until a request is refused. Where the counter was told already it
+// does not wait for charges, so that the window does not turn meanwhile.
+func (e endpoint) fill(ctx context.Context, s *Stage, key *Key, told bool) error {
+	shot := e.shot("fill", false, slices.Concat(e.counts(), e.refusals()))
+	if !told {
+		return s.fillUp(ctx, key, endpointTries, shot)
+	}
+	for range endpointTries {
+		a, err := s.Send(ctx, key, shot)
+		if err != nil || a.Status != 200 {
 			return err
 		}
 	}
