@@ -19,12 +19,12 @@ func Judge(h *history.History) Judgement {
 			at := slices.IndexFunc(catalogue, func(r Requirement) bool { return r.ID == id })
 			if at < 0 {
 				out.Results = append(out.Results, Result{
-					Requirement: id, Scenario: plan.Scenario, Verdict: Error, Attempts: []int{},
+					Requirement: id, Scenario: plan.Scenario, Endpoint: endpointOf(plan), Verdict: Error, Attempts: []int{},
 					Message: "this version of ratecheck knows no such requirement",
 				})
 				continue
 			}
-			out.Results = append(out.Results, judgeOne(j, catalogue[at], plan.Scenario))
+			out.Results = append(out.Results, judgeOne(j, catalogue[at], plan))
 		}
 	}
 	order := func(id string) int {
@@ -36,14 +36,22 @@ func Judge(h *history.History) Judgement {
 	return out
 }
 
-func judgeOne(j *joined, r Requirement, scenario string) (result Result) {
+// endpointOf is the endpoint that a plan asks; empty is chat.
+func endpointOf(p history.Plan) string {
+	if p.Endpoint == history.Chat {
+		return ""
+	}
+	return p.Endpoint
+}
+
+func judgeOne(j *joined, r Requirement, plan history.Plan) (result Result) {
 	result = Result{
-		Requirement: r.ID, Scenario: scenario, Level: r.Level, Layer: r.Layer,
+		Requirement: r.ID, Scenario: plan.Scenario, Endpoint: endpointOf(plan), Level: r.Level, Layer: r.Layer,
 		Sentence: r.Sentence, Source: r.Source, Attempts: []int{},
 	}
-	f, decided := fromEnd(j.ends[scenario])
+	f, decided := fromEnd(j.ends[plan.Scenario])
 	if !decided {
-		f = guarded(r, j.view(scenario))
+		f = guarded(r, j.view(plan.Scenario))
 	}
 	if f.verdict == Fail && r.Level == Should {
 		f.verdict = Warn

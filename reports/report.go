@@ -84,10 +84,11 @@ func New(h *history.History, url, command string) Report {
 	}
 	for _, result := range judgement.Results {
 		only := strings.Join(append([]string{result.Requirement}, result.Needs...), ",")
+		reproduce := fmt.Sprintf("%s --only %s%s --seed %d", command, only, endpointsFlag(result), h.Run.Seed)
 		result.Needs = nil // told by the command
 		r.Results = append(r.Results, Result{
 			Result:    result,
-			Reproduce: fmt.Sprintf("%s --only %s --seed %d", command, only, h.Run.Seed),
+			Reproduce: reproduce,
 		})
 		r.Summary.add(result.Verdict)
 	}
@@ -98,6 +99,19 @@ func New(h *history.History, url, command string) Report {
 		}
 	}
 	return r
+}
+
+// endpointsFlag keeps the other endpoints out of what reproduces a result of one
+// beside chat. What it needs is asked of chat.
+func endpointsFlag(r checker.Result) string {
+	switch {
+	case r.Endpoint == "":
+		return ""
+	case len(r.Needs) > 0:
+		return " --endpoints " + history.Chat + "," + r.Endpoint
+	default:
+		return " --endpoints " + r.Endpoint
+	}
 }
 
 func (s *Summary) add(v checker.Verdict) {

@@ -88,7 +88,7 @@ func (t *terminal) results(r Report) error {
 	}
 	var rows [][]string
 	for _, result := range r.Results {
-		rows = append(rows, []string{t.paint(result.Verdict), result.Requirement, printable(strings.Join(parts(result.Message), "\n"))})
+		rows = append(rows, []string{t.paint(result.Verdict), named(result), printable(strings.Join(parts(result.Message), "\n"))})
 	}
 	if len(rows) == 0 {
 		return nil
@@ -115,7 +115,7 @@ func (t *terminal) paint(v checker.Verdict) string {
 }
 
 func (t *terminal) trouble(r Result) error {
-	t.printf("\n%s %s%s in scenario %s\n", t.paint(r.Verdict), r.Requirement, kind(r), r.Scenario)
+	t.printf("\n%s %s%s in scenario %s\n", t.paint(r.Verdict), named(r), kind(r), r.Scenario)
 	for _, line := range []struct{ name, text string }{
 		{"sentence", r.Sentence}, {"source", r.Source}, {"seen", r.Message},
 		{"expected", r.Expected}, {"observed", r.Observed},
@@ -128,6 +128,15 @@ func (t *terminal) trouble(r Result) error {
 	// In one line, however long, so that it can be copied.
 	t.printf("  %-*s%s\n", nameWidth, "reproduce", r.Reproduce)
 	return t.err
+}
+
+// named is a requirement with the endpoint that it was asked of, where that is
+// not chat.
+func named(r Result) string {
+	if r.Endpoint == "" {
+		return r.Requirement
+	}
+	return r.Requirement + " on " + r.Endpoint
 }
 
 // printable keeps what a target answered from commanding the terminal: a control

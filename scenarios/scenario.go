@@ -5,9 +5,12 @@
 package scenarios
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
+
+	"github.com/ratecheck/ratecheck/history"
 )
 
 // Scenario is one stimulus. It plays on keys of its own, beside all others.
@@ -16,6 +19,8 @@ type Scenario struct {
 	Name string
 	// Sentence says what is sent, for who reads a plan.
 	Sentence string
+	// Endpoint is the one that it asks; empty is chat.
+	Endpoint string
 	// Asks are the requirements it is sent for.
 	Asks []string
 	// NeedsProvider says that it works only with our provider behind the
@@ -58,9 +63,12 @@ type Options struct {
 	Windows int
 }
 
-// Catalogue returns all scenarios, the longest first, so that the run ends with
-// it.
-func Catalogue(o Options) []Scenario {
+// Catalogue returns all scenarios as they are sent where nobody says otherwise.
+func Catalogue() []Scenario { return CatalogueWith(Options{}) }
+
+// CatalogueWith returns all scenarios, the longest first, so that the run ends
+// with it.
+func CatalogueWith(o Options) []Scenario {
 	if o.Windows < 2 {
 		o.Windows = SteadyWindows
 	}
@@ -73,10 +81,8 @@ func Catalogue(o Options) []Scenario {
 		tokensConcurrent(),
 		tokensSlowAnswer(),
 		refundUpstreamError(),
-		driftRest(),
+		countedRest(),
 		countedStreams(),
-		countedSilentStreams(),
-		countedSurplus(),
 		parallelBursts(),
 		isolationKeys(),
 		answersQuiet(),
@@ -91,7 +97,26 @@ func Catalogue(o Options) []Scenario {
 		refundDisconnect(),
 		refundOnce(),
 		driftEdge(),
+		endpointCompletions(),
+		endpointEmbeddings(),
+		endpointResponses(),
+		endpointMessages(),
 	}
+}
+
+// ForEndpoints keeps the scenarios that ask one of these endpoints.
+func ForEndpoints(all []Scenario, endpoints []string) []Scenario {
+	return slices.DeleteFunc(slices.Clone(all), func(s Scenario) bool {
+		return !slices.Contains(endpoints, cmp.Or(s.Endpoint, history.Chat))
+	})
+}
+
+// OtherEndpoints are the endpoints beside chat that these scenarios ask, in the
+// order in which they are named.
+func OtherEndpoints(all []Scenario) []string {
+	return slices.DeleteFunc(history.Endpoints(), func(name string) bool {
+		return !slices.ContainsFunc(all, func(s Scenario) bool { return s.Endpoint == name })
+	})
 }
 
 // ForRequirements keeps the scenarios that ask a wanted requirement, and of

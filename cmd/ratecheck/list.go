@@ -63,7 +63,7 @@ func explanation(r checker.Requirement) string {
 		}
 	}
 	fmt.Fprintf(&b, "\nasked by\n")
-	for _, s := range scenarios.Catalogue(scenarios.Options{}) {
+	for _, s := range scenarios.Catalogue() {
 		if slices.Contains(s.Asks, r.ID) {
 			fmt.Fprintf(&b, "  %s: %s\n", s.Name, s.Sentence)
 		}

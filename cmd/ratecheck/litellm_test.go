@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ratecheck/ratecheck/checker"
+	"github.com/ratecheck/ratecheck/history"
 	"github.com/ratecheck/ratecheck/lab"
 	"github.com/ratecheck/ratecheck/reports"
 )
@@ -23,11 +25,92 @@ const labVariable = "RATECHECK_LAB"
 // number.
 const labRuns = 1
 
+// verdicts are what is expected, by requirement and endpoint.
+type verdicts map[accused]checker.Verdict
+
 // litellm1823 is what LiteLLM 1.82.3 does, on both of its stores: a request
 // limiter that is sound, a token limiter that charges after the answer and one
 // token too many per request, loses its window where a request limit stands
 // beside it (24677), and sends no rate headers on streams (27748).
-func litellm1823() map[string]checker.Verdict {
+func litellm1823() verdicts {
+	want := verdicts{}
+	for endpoint, of := range map[string]map[string]checker.Verdict{
+		history.Chat:        litellm1823Chat(),
+		history.Completions: litellm1823Completions(),
+		history.Embeddings:  litellm1823Embeddings(),
+		history.Responses:   litellm1823Responses(),
+		history.Messages:    litellm1823Messages(),
+	} {
+		for id, v := range of {
+			want[accused{id, endpoint}] = v
+		}
+	}
+	return want
+}
+
+// Text completions that are not streamed are not counted (30105), and refusals
+// do not say when to come back.
+func litellm1823Completions() map[string]checker.Verdict {
+	return map[string]checker.Verdict{
+		"headers/on-answers":            checker.Pass,
+		"headers/on-streams":            checker.Fail,
+		"headers/limit-true":            checker.Pass,
+		"headers/remaining-true":        checker.Pass,
+		"drift/remaining-matches-usage": checker.Fail,
+		"tokens/streams-counted":        checker.Pass,
+		"refusal/status":                checker.Pass,
+		"refusal/before-stream":         checker.Pass,
+		"refusal/retry-after":           checker.Fail,
+		"refusal/body":                  checker.Pass,
+	}
+}
+
+// Embeddings are not counted (17706).
+func litellm1823Embeddings() map[string]checker.Verdict {
+	return map[string]checker.Verdict{
+		"headers/on-answers":            checker.Pass,
+		"headers/limit-true":            checker.Pass,
+		"headers/remaining-true":        checker.Pass,
+		"drift/remaining-matches-usage": checker.Fail,
+		"refusal/status":                checker.Pass,
+		"refusal/retry-after":           checker.Pass,
+		"refusal/body":                  checker.Pass,
+	}
+}
+
+func litellm1823Responses() map[string]checker.Verdict {
+	return map[string]checker.Verdict{
+		"headers/on-answers":            checker.Pass,
+		"headers/on-streams":            checker.Fail,
+		"headers/limit-true":            checker.Pass,
+		"headers/remaining-true":        checker.Pass,
+		"drift/remaining-matches-usage": checker.Fail, // one token too many per request
+		"tokens/streams-counted":        checker.Pass,
+		"refusal/status":                checker.Pass,
+		"refusal/before-stream":         checker.Pass,
+		"refusal/retry-after":           checker.Pass,
+		"refusal/body":                  checker.Pass,
+	}
+}
+
+// Messages carry no rate headers at all, so their counter is known to one
+// request only.
+func litellm1823Messages() map[string]checker.Verdict {
+	return map[string]checker.Verdict{
+		"headers/on-answers":            checker.Warn,
+		"headers/on-streams":            checker.Skip,
+		"headers/limit-true":            checker.Skip,
+		"headers/remaining-true":        checker.Skip,
+		"drift/remaining-matches-usage": checker.Pass,
+		"tokens/streams-counted":        checker.Pass,
+		"refusal/status":                checker.Pass,
+		"refusal/before-stream":         checker.Pass,
+		"refusal/retry-after":           checker.Fail,
+		"refusal/body":                  checker.Pass,
+	}
+}
+
+func litellm1823Chat() map[string]checker.Verdict {
 	return map[string]checker.Verdict{
 		"requests/limit-kept":            checker.Pass,
 		"requests/limit-usable":          checker.Pass,
@@ -123,19 +206,20 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-func compareVerdicts(t *testing.T, r reports.Report, want map[string]checker.Verdict) {
+func compareVerdicts(t *testing.T, r reports.Report, want verdicts) {
 	t.Helper()
-	got := map[string]bool{}
+	got := map[accused]bool{}
 	for _, result := range r.Results {
-		got[result.Requirement] = true
-		if result.Verdict != want[result.Requirement] {
-			t.Errorf("%s: %s, want %s: %s (expected %s; observed %s; attempts %v)", result.Requirement, result.Verdict,
-				want[result.Requirement], result.Message, result.Expected, result.Observed, result.Attempts)
+		of := accused{result.Requirement, cmp.Or(result.Endpoint, history.Chat)}
+		got[of] = true
+		if result.Verdict != want[of] {
+			t.Errorf("%s on %s: %s, want %s: %s (expected %s; observed %s; attempts %v)", of.requirement, of.endpoint, result.Verdict,
+				want[of], result.Message, result.Expected, result.Observed, result.Attempts)
 		}
 	}
-	for id := range want {
-		if !got[id] {
-			t.Errorf("%s was not judged", id)
+	for of := range want {
+		if !got[of] {
+			t.Errorf("%s on %s was not judged", of.requirement, of.endpoint)
 		}
 	}
 }

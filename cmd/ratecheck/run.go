@@ -30,6 +30,7 @@ const (
 // runFlags are the flags of run.
 type runFlags struct {
 	only, skip     []string
+	endpoints      []string
 	seed           uint64
 	window         time.Duration
 	windows        int
@@ -71,6 +72,7 @@ about a second. With a URL it needs a way to get fresh keys with given limits
 	flags := cmd.Flags()
 	flags.StringSliceVar(&f.only, "only", nil, "test only the requirements that match `GLOB` (* is any text; may be repeated)")
 	flags.StringSliceVar(&f.skip, "skip", nil, "leave out the requirements that match `GLOB`")
+	flags.StringSliceVar(&f.endpoints, "endpoints", nil, "test these endpoints, which must answer: chat, completions, embeddings, responses, messages (default those that answer)")
 	flags.Uint64Var(&f.seed, "seed", 1, "seed of the run; the embedded world repeats itself exactly")
 	flags.DurationVar(&f.window, "window", time.Minute, "length of the target's windows")
 	flags.IntVar(&f.windows, "windows", scenarios.SteadyWindows, "for how many windows drift/steady-state goes on")
@@ -108,7 +110,7 @@ func (a *app) run(ctx context.Context, f runFlags, url string) error {
 	if err := f.check(url); err != nil {
 		return err
 	}
-	chosen, err := selectScenarios(f.only, f.skip, scenarios.Options{Windows: f.windows})
+	chosen, err := selectScenarios(f)
 	if err != nil {
 		return err
 	}
@@ -126,6 +128,7 @@ func (a *app) run(ctx context.Context, f runFlags, url string) error {
 		return exitWith(exitUsage, err)
 	}
 	w.runner.History = history.NewWriter(recorded)
+	w.runner.RequiredEndpoints = f.endpoints
 	stopProgress := a.progress(w, chosen, f)
 	runErr := w.play(ctx, func(ctx context.Context) error {
 		return w.runner.Run(ctx, chosen, history.Run{LedgerSkew: w.ledgerSkew})
@@ -192,13 +195,14 @@ const minWindow = 3 * time.Second
 func fatalError(err error, ctx context.Context) error {
 	var unreachable *scenarios.UnreachableError
 	var rejected *scenarios.RejectedError
+	var silent *scenarios.EndpointsError
 	var deadlock *clock.DeadlockError
 	switch {
 	case err == nil, ctx.Err() != nil:
 		return nil
 	case errors.As(err, &unreachable):
 		return exitWith(exitUnreachable, err)
-	case errors.As(err, &rejected):
+	case errors.As(err, &rejected), errors.As(err, &silent):
 		return exitWith(exitUsage, err)
 	case errors.As(err, &deadlock):
 		return exitWith(reports.ExitError, err)

@@ -11,7 +11,6 @@ import (
 	"github.com/ratecheck/ratecheck/checker"
 	"github.com/ratecheck/ratecheck/history"
 	"github.com/ratecheck/ratecheck/reports"
-	"github.com/ratecheck/ratecheck/scenarios"
 	"github.com/ratecheck/ratecheck/sim"
 	"github.com/ratecheck/ratecheck/sim/sound"
 )
@@ -77,7 +76,7 @@ func recordedWith(t *testing.T, f runFlags, change func(*sim.Parts)) []byte {
 	}
 	var recorded bytes.Buffer
 	w.runner.History = history.NewWriter(&recorded)
-	chosen, err := selectScenarios(f.only, f.skip, scenarios.Options{})
+	chosen, err := selectScenarios(f)
 	if err != nil {
 		t.Fatal(err)
 	}

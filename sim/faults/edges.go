@@ -67,7 +67,7 @@ func edgeFaults() []Fault {
 		},
 		{
 			Name: "failures-leak-into-later-windows", Breaks: "drift/steady-state",
-			Sentence: "each failed call takes 60 tokens of every later window",
+			Sentence: "each failed call takes 100 tokens of every later window",
 			Apply: func(p *sim.Parts) {
 				c := newCredits()
 				c.later = true
@@ -75,7 +75,7 @@ func edgeFaults() []Fault {
 					if used > 0 {
 						return 0
 					}
-					return -60
+					return -100
 				}}
 			},
 		},
