@@ -78,6 +78,8 @@ type Result struct {
 	Message     string  `json:"message"`
 	Expected    string  `json:"expected,omitempty"`
 	Observed    string  `json:"observed,omitempty"`
+	// Endpoint is what was asked, as in history.Attempt; empty for chat.
+	Endpoint string `json:"endpoint,omitempty"`
 	// Attempts are the few that show it.
 	Attempts []int `json:"attempts"`
 	// Needs are further requirements whose scenarios must be played for this
