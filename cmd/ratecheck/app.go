@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/ratecheck/ratecheck/clock"
 	"github.com/ratecheck/ratecheck/reports"
 )
 
@@ -28,6 +29,8 @@ type app struct {
 	getenv         func(string) string
 	// isTerminal says whether a stream is one.
 	isTerminal func(any) bool
+	// clock says which day it is.
+	clock clock.Clock
 }
 
 func newApp() *app {
@@ -37,6 +40,7 @@ func newApp() *app {
 			f, ok := stream.(*os.File)
 			return ok && term.IsTerminal(int(f.Fd()))
 		},
+		clock: clock.System{},
 	}
 }
 

@@ -68,6 +68,7 @@ func testApp(out io.Writer) *app {
 	return &app{
 		stdin: strings.NewReader(""), stdout: out, stderr: io.Discard,
 		getenv: func(string) string { return "" }, isTerminal: func(any) bool { return false },
+		clock: clock.System{},
 	}
 }
 
