@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/ratecheck/ratecheck/checker"
 	"github.com/ratecheck/ratecheck/history"
@@ -40,7 +41,7 @@ type (
 		Skipped   *junitSkipped `xml:"skipped"`
 		Error     *junitTrouble `xml:"error"`
 		Failure   *junitTrouble `xml:"failure"`
-		Out       string        `xml:"system-out,omitempty"`
+		Out       *junitText    `xml:"system-out"`
 	}
 	junitSkipped struct {
 		Message string `xml:"message,attr"`
@@ -48,7 +49,10 @@ type (
 	junitTrouble struct {
 		Message string `xml:"message,attr"`
 		Type    string `xml:"type,attr"`
-		Text    string `xml:",chardata"`
+		Text    string `xml:",cdata"`
+	}
+	junitText struct {
+		Text string `xml:",cdata"`
 	}
 )
 
@@ -106,7 +110,7 @@ func junitCaseOf(r Report, result Result, h *history.History) (junitCase, error)
 			one.Skipped = &junitSkipped{Message: result.summary()}
 		}
 		if result.LooksLike != nil {
-			one.Out = result.LooksLike.String()
+			one.Out = &junitText{Text: xmlText(result.LooksLike.String())}
 		}
 		return one, nil
 	}
@@ -115,7 +119,7 @@ func junitCaseOf(r Report, result Result, h *history.History) (junitCase, error)
 	if err := t.trouble(result); err != nil {
 		return one, err
 	}
-	trouble := &junitTrouble{Message: result.Message, Type: string(result.Verdict), Text: text.String()}
+	trouble := &junitTrouble{Message: result.Message, Type: string(result.Verdict), Text: xmlText(text.String())}
 	switch result.Verdict {
 	case checker.Fail:
 		one.Failure = trouble
@@ -126,11 +130,22 @@ func junitCaseOf(r Report, result Result, h *history.History) (junitCase, error)
 		}
 		one.Failure = trouble
 	case checker.Warn:
-		one.Out = trouble.Text
+		one.Out = &junitText{Text: trouble.Text}
 	default:
 		one.Error = trouble
 	}
 	return one, nil
+}
+
+// xmlText is a text as it can stand between CDATA's marks, where nothing is
+// escaped: what XML 1.0 section 2.2 does not allow is a replacement character.
+func xmlText(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' || (r >= ' ' && r <= 0xD7FF) || (r >= 0xE000 && r <= 0xFFFD) || r >= 0x10000 {
+			return r
+		}
+		return utf8.RuneError
+	}, strings.Trim(text, "\n"))
 }
 
 // seconds is a duration as xs:decimal.
