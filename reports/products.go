@@ -41,11 +41,11 @@ func (d *Defect) String() string {
 		d.Product, cmp.Or(d.Issue, "(no issue known)"), d.What, d.Gone, cmp.Or(d.Workaround, "none known"))
 }
 
-// looksLike returns the first defect known of this release of the product that
+// LooksLike returns the first defect known of this release of the product that
 // breaks what the result says is broken. It is nil for a release outside the
 // range in which a defect is known, and for a version that cannot be read: a
 // guess would send its reader to the wrong issue.
-func looksLike(product, version string, result checker.Result) *Defect {
+func LooksLike(product, version string, result checker.Result) *Defect {
 	if result.Verdict != checker.Fail && result.Verdict != checker.Warn {
 		return nil
 	}

@@ -36,7 +36,7 @@ func TestMeasuredReleasesLookLikeThemselves(t *testing.T) {
 		var got []string
 		for _, s := range litellmDefects() {
 			r := failed(s.requirement, s.endpoint)
-			if d := looksLike("LiteLLM", version, r); d != nil {
+			if d := LooksLike("LiteLLM", version, r); d != nil {
 				got = append(got, Result{Result: r}.name())
 			}
 		}
@@ -84,7 +84,7 @@ func TestLooksLike(t *testing.T) {
 		{"LiteLLM", "1.86.1", "tokens/small-limit-usable", "", checker.Fail, "way around: send max_tokens"},
 		{"LiteLLM", "1.88.0", "tokens/small-limit-usable", "", checker.Fail, ""},
 	} {
-		d := looksLike(test.product, test.version, one(test.id, test.endpoint, test.verdict).Result)
+		d := LooksLike(test.product, test.version, one(test.id, test.endpoint, test.verdict).Result)
 		if (d != nil) != (test.says != "") || d != nil && !strings.Contains(d.String(), test.says) {
 			t.Errorf("%s %s, %s on %s@%s: %v, want %q", test.product, test.version, test.verdict, test.id, test.endpoint, d, test.says)
 		}
@@ -105,7 +105,7 @@ func TestDefectsAreWhole(t *testing.T) {
 		if strings.ContainsAny(s.String(), "\n") {
 			t.Errorf("%s: not one line", s.requirement)
 		}
-		if d := looksLike(s.Product, s.From, failed(s.requirement, s.endpoint)); d == nil || *d != s.Defect {
+		if d := LooksLike(s.Product, s.From, failed(s.requirement, s.endpoint)); d == nil || *d != s.Defect {
 			t.Errorf("%s: %s looks like %v, want %v", s.requirement, s.From, d, &s.Defect)
 		}
 		for _, other := range list[:i] {

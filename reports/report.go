@@ -100,7 +100,7 @@ func New(h *history.History, url, command string) Report {
 		r.Results = append(r.Results, Result{
 			Result:    result,
 			Reproduce: fmt.Sprintf("%s --only %s --seed %d", command, only, h.Run.Seed),
-			LooksLike: looksLike(name, version, result),
+			LooksLike: LooksLike(name, version, result),
 		})
 		r.Summary.add(result.Verdict)
 	}

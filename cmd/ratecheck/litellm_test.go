@@ -86,6 +86,7 @@ func TestLiteLLM1823(t *testing.T) {
 				out := filepath.Join(dir, "runs", fmt.Sprintf("1.82.3-%s-%d", store, run+1))
 				r := runAgainst(t, release, store == "redis", out)
 				compareVerdicts(t, r, litellm1823())
+				gate1823(t, out)
 				t.Logf("%s %s: %+v; the history is in %s", r.Target.Name, r.Target.Version, r.Summary, out)
 			})
 		}
