@@ -73,6 +73,15 @@ func length(h *history.History) time.Duration {
 	return end
 }
 
+// cell is the summary where several lines have room: a message that lists
+// several things has a line for each.
+func (r Result) cell() string {
+	if r.Verdict == XFail {
+		return r.summary()
+	}
+	return strings.Join(parts(r.Message), "\n")
+}
+
 // attempts are a history's attempts by id.
 type attempts map[int]history.Attempt
 

@@ -60,7 +60,7 @@ func (t *terminal) results(r Report) error {
 	}
 	var rows [][]string
 	for _, result := range r.Results {
-		rows = append(rows, []string{t.paint(result.Verdict), result.name(), printable(strings.Join(parts(result.summary()), "\n"))})
+		rows = append(rows, []string{t.paint(result.Verdict), result.name(), printable(result.cell())})
 	}
 	if len(rows) == 0 {
 		return nil

@@ -90,8 +90,8 @@ func (a *app) main(args []string) int {
 const longHelp = `ratecheck load-tests LLM proxies and checks whether their rate limits do what
 they promise.
 
-Exit codes: 0 all kept, 1 a requirement failed, 2 inconclusive or nothing judged,
-3 usage or configuration (or the target does not accept the key), 4 the target
+Exit codes: 0 all kept, 1 a requirement failed or one that is listed as known to
+fail passed (--known-failing), 2 inconclusive or nothing judged, 3 usage or configuration (or the target does not accept the key), 4 the target
 cannot be reached, 5 a fault of ratecheck's own, 130 interrupted.
 Where several apply the order is 5, 4, 3, 1, 2, 0.`
 
