@@ -131,7 +131,7 @@ func TestFormatsGiveWriteErrorsBack(t *testing.T) {
 // hostile draws texts that try to be more than text in one of the formats.
 func hostile() *rapid.Generator[string] {
 	pieces := []string{
-		"|", "\\|", "\\", "`", "```", "````\n", "\n", "\r", "\r\n", "\n\n", "\t", "    ", "# ", "\n## ", "> ", "- ", "1. ", "* ", "***", "__", "~~", "~~~\n",
+		"|", "\\|", "\\", "`", "```", "````\n", "\n```\n", "\n````\n", "\n", "\r", "\r\n", "\n\n", "\t", "    ", "# ", "\n## ", "> ", "- ", "1. ", "* ", "***", "__x__", "_x_", "~~x~~", "*x*", "~~~\n",
 		"<", ">", "</td>", "<script>", "<!--", "-->", "<![CDATA[", "]]>", "&lt;", "&#0;", "&", "\"", "'", "[x](http://x)", "![x](y)", "<http://x.y>", "http://x.y", "www.x.y",
 		"@someone", "a@b.example", "#1", "$x$", "\x00", "\x1b[2J", "\x07", "\x7f", "\u0085", "\u009b", "\u2028", "\u202e", "\u200b", "\ufffe", "\uffff", "\xff", "\xc3", "\xed\xa0\x80", "é", "😀", "word", "---", "|---|", "\n|a|\n|-|\n", "; ",
 	}

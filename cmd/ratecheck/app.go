@@ -91,8 +91,9 @@ const longHelp = `ratecheck load-tests LLM proxies and checks whether their rate
 they promise.
 
 Exit codes: 0 all kept, 1 a requirement failed or one that is listed as known to
-fail passed (--known-failing), 2 inconclusive or nothing judged, 3 usage or configuration (or the target does not accept the key), 4 the target
-cannot be reached, 5 a fault of ratecheck's own, 130 interrupted.
+fail passed (--known-failing), 2 inconclusive or nothing judged, 3 usage or
+configuration (or the target does not accept the key), 4 the target cannot be
+reached, 5 a fault of ratecheck's own, 130 interrupted.
 Where several apply the order is 5, 4, 3, 1, 2, 0.`
 
 func (a *app) rootCommand() *cobra.Command {
