@@ -29,16 +29,21 @@ type Known struct {
 
 // Apply returns the report as it is where these failures are known: what is
 // listed must fail. FAIL and WARN become XFAIL, PASS becomes XPASS; what could
-// not be told stays so. An entry that matches several results says of each that
-// it fails, so that each of them that passes is an XPASS. Where entries overlap
-// the first is the one that is told. The report that was given is not changed.
+// not be told stays so. A requirement that is asked by several scenarios fails
+// when it fails in one, and is mended when it passes in all that could tell. An
+// entry that matches several requirements or endpoints says of each that it
+// fails, so that each of them that passes is an XPASS. Where entries overlap the
+// first is the one that is told. The report that was given is not changed.
 func (k KnownFailures) Apply(r Report) Report {
 	interrupted := r.Exit == ExitInterrupted
+	unmended := r.unmended()
 	r.Results = slices.Clone(r.Results)
 	r.Summary = Summary{}
 	for i := range r.Results {
 		result := &r.Results[i]
-		if at := slices.IndexFunc(k.Entries, func(e KnownFailure) bool { return e.matches(*result) }); at >= 0 {
+		at := slices.IndexFunc(k.Entries, func(e KnownFailure) bool { return e.matches(*result) })
+		passesElse := result.Verdict == checker.Pass && unmended[result.name()]
+		if at >= 0 && !passesElse {
 			result.Known = k.known(k.Entries[at])
 			result.Verdict = expected(result.Verdict)
 		}
@@ -48,6 +53,20 @@ func (k KnownFailures) Apply(r Report) Report {
 		r.Exit = exitOf(r.Summary)
 	}
 	return r
+}
+
+// unmended are the requirements, with their endpoints, of which some scenario
+// says that they fail, or cannot say that they do not.
+func (r Report) unmended() map[string]bool {
+	names := map[string]bool{}
+	for _, result := range r.Results {
+		switch result.Verdict {
+		case checker.Pass, checker.Skip, XPass:
+		default:
+			names[result.name()] = true
+		}
+	}
+	return names
 }
 
 // expected is what a verdict is on a requirement that must fail.

@@ -199,6 +199,33 @@ func TestApplyMatches(t *testing.T) {
 	}
 }
 
+// A requirement that several scenarios ask is mended when none of them says
+// otherwise.
+func TestApplyToSeveralScenarios(t *testing.T) {
+	for _, test := range []struct{ verdicts, want []checker.Verdict }{
+		{[]checker.Verdict{checker.Fail, checker.Pass}, []checker.Verdict{XFail, checker.Pass}},
+		{[]checker.Verdict{checker.Pass, checker.Warn, checker.Fail}, []checker.Verdict{checker.Pass, XFail, XFail}},
+		{[]checker.Verdict{checker.Pass, checker.Inconclusive}, []checker.Verdict{checker.Pass, checker.Inconclusive}},
+		{[]checker.Verdict{checker.Pass, checker.Error}, []checker.Verdict{checker.Pass, checker.Error}},
+		{[]checker.Verdict{checker.Pass, checker.Skip}, []checker.Verdict{XPass, checker.Skip}},
+		{[]checker.Verdict{checker.Pass, checker.Pass}, []checker.Verdict{XPass, XPass}},
+	} {
+		var results []Result
+		for _, v := range test.verdicts {
+			results = append(results, one("headers/on-streams", "messages", v))
+		}
+		// Another endpoint is another thing.
+		results = append(results, one("headers/on-streams", "", checker.Pass))
+		var got []checker.Verdict
+		for _, result := range parsed(t, "headers/* # x").Apply(reportOf(results...)).Results {
+			got = append(got, result.Verdict)
+		}
+		if diff := cmp.Diff(append(test.want, XPass), got); diff != "" {
+			t.Errorf("%v: -want +got\n%s", test.verdicts, diff)
+		}
+	}
+}
+
 // What a wildcard matches must fail, all of it; the remedy does not take away
 // what still fails.
 func TestRemedy(t *testing.T) {

@@ -17,6 +17,7 @@ func litellmDefects() []sighting {
 		// the provider.
 		reserves     = "1.85.0"
 		goneReserves = "gone from 1.85 (PR 27001)"
+		uncounted    = "gone by 1.91 (PR 30105)"
 		plusOne      = "each request is charged one token before it is sent, and keeps it beside its real usage or when it fails"
 	)
 	list := []sighting{
@@ -51,6 +52,19 @@ func litellmDefects() []sighting {
 		{"drift/remaining-matches-usage", "", Defect{
 			From: firstRun, Before: reserves, What: plusOne, Gone: goneReserves,
 		}},
+		{"drift/remaining-matches-usage", "responses", Defect{
+			Issue: "17706", From: firstRun, Before: "1.80.10",
+			What: "the usage of /v1/responses is not read, and a request counts as one token", Gone: "gone from 1.80.10 (PR 17707)",
+		}},
+		{"drift/remaining-matches-usage", "responses", Defect{
+			From: "1.80.10", Before: reserves, What: plusOne, Gone: goneReserves,
+		}},
+		{"drift/remaining-matches-usage", "embeddings", Defect{
+			Issue: "27738", From: firstRun, Before: "1.91.0", What: "the tokens of embeddings are not counted", Gone: uncounted,
+		}},
+		{"drift/remaining-matches-usage", "completions", Defect{
+			Issue: "27738", From: firstRun, Before: "1.91.0", What: "the tokens of text completions are not counted", Gone: uncounted,
+		}},
 		{"refund/disconnect", "", Defect{
 			From: "1.82.3", Before: "1.88.0",
 			What: "a stream that its client leaves is charged one token, whatever it used", Gone: "gone by 1.88",
@@ -81,6 +95,25 @@ func litellmDefects() []sighting {
 			Issue: "27748", From: firstRun,
 			What: "streams carry no rate headers", Gone: inLast,
 		}},
+		{"headers/on-streams", "completions", Defect{
+			Issue: "27748", From: firstRun, What: "streams carry no rate headers", Gone: inLast,
+		}},
+		{"headers/on-streams", "responses", Defect{
+			Issue: "27748", From: firstRun, What: "streams carry no rate headers", Gone: inLast,
+		}},
+		{"headers/on-streams", "messages", Defect{
+			Issue: "27748", From: firstRun, What: "streams carry no rate headers", Gone: inLast,
+		}},
+		{"headers/reset-plausible", "", Defect{
+			Issue: "39816", From: firstRun,
+			What: "reset_at of a refusal is local time that is labelled UTC", Gone: "still there in 1.94",
+		}},
+		{"isolation/many-keys", "", Defect{
+			Issue: "36541", From: firstRun, Before: lastRun,
+			What:       "in memory the counters of keys are evicted, and new keys go unlimited when some 100 were seen",
+			Gone:       "gone by " + lastRun,
+			Workaround: "give it Redis",
+		}},
 		{"headers/on-answers", "messages", Defect{
 			Issue: "27748", From: firstRun, Before: lastRun,
 			What: "answers of /v1/messages carry no rate headers", Gone: "gone by " + lastRun,
@@ -110,8 +143,12 @@ func litellmDefects() []sighting {
 			Workaround: "send max_tokens",
 		}},
 		{"forwarding/no-internal-fields", "", Defect{
+			Issue: "27913", From: reserves, Before: "1.86.0",
+			What: "fields of its limiter are handed on to the provider", Gone: "gone from 1.86",
+		}},
+		{"forwarding/no-internal-fields", "responses", Defect{
 			Issue: "35197", From: "1.88.0", Before: lastRun,
-			What: "/v1/responses hands fields of its limiter on to the provider", Gone: "gone by " + lastRun,
+			What: "metadata of its limiter is handed on to the provider", Gone: "gone by " + lastRun,
 		}},
 	}
 	for i := range list {
