@@ -104,10 +104,6 @@ func litellmDefects() []sighting {
 		{"headers/on-streams", "messages", Defect{
 			Issue: "27748", From: firstRun, What: "streams carry no rate headers", Gone: inLast,
 		}},
-		{"headers/reset-plausible", "", Defect{
-			Issue: "39816", From: firstRun,
-			What: "reset_at of a refusal is local time that is labelled UTC", Gone: "still there in 1.94",
-		}},
 		{"isolation/many-keys", "", Defect{
 			Issue: "36541", From: firstRun, Before: lastRun,
 			What:       "in memory the counters of keys are evicted, and new keys go unlimited when some 100 were seen",
