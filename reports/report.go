@@ -32,6 +32,20 @@ type Target struct {
 type Result struct {
 	checker.Result
 	Reproduce string `json:"reproduce"`
+	// LooksLike is the known defect of the target's release that breaks this
+	// requirement; nil where none is known.
+	LooksLike *Defect `json:"looks_like,omitempty"`
+	// Known is the entry that lists the result as known to fail; nil where none
+	// does.
+	Known *Known `json:"known,omitempty"`
+}
+
+// name is the requirement, and the endpoint where it is not chat.
+func (r Result) name() string {
+	if r.Endpoint == "" {
+		return r.Requirement
+	}
+	return r.Requirement + "@" + r.Endpoint
 }
 
 // Summary counts the results by verdict.
@@ -89,6 +103,7 @@ func New(h *history.History, url, command string) Report {
 		r.Results = append(r.Results, Result{
 			Result:    result,
 			Reproduce: reproduce,
+			LooksLike: LooksLike(name, version, result),
 		})
 		r.Summary.add(result.Verdict)
 	}
@@ -126,6 +141,10 @@ func (s *Summary) add(v checker.Verdict) {
 		s.Skip++
 	case checker.Inconclusive:
 		s.Inconclusive++
+	case XFail:
+		s.XFail++
+	case XPass:
+		s.XPass++
 	default:
 		s.Error++
 	}

@@ -20,10 +20,8 @@ import (
 func judged(t testing.TB, args ...string) reports.Report {
 	t.Helper()
 	var out, diagnostics bytes.Buffer
-	a := &app{
-		stdin: bytes.NewReader(nil), stdout: &out, stderr: &diagnostics,
-		getenv: func(string) string { return "" }, isTerminal: func(any) bool { return false },
-	}
+	a := testApp(&out)
+	a.stderr = &diagnostics
 	code := a.main(append([]string{"run", "--format", "json"}, args...))
 	report, err := reports.Parse(&out)
 	if err != nil {

@@ -40,12 +40,12 @@ type runFlags struct {
 	providerURL    string
 	tokenClass     string
 	fault          string
-	format         string
 	out            string
-	quiet, noColor bool
+	quiet          bool
 	dryRun, yes    bool
 	// identify prints how the target counts, and not what it keeps.
 	identify bool
+	reportFlags
 }
 
 func (a *app) runCommand(f *runFlags) *cobra.Command {
@@ -82,10 +82,9 @@ about a second. With a URL it needs a way to get fresh keys with given limits
 	flags.StringVar(&f.providerURL, "provider", "", "our provider runs at `URL` already")
 	flags.StringVar(&f.tokenClass, "token-class", "", "how the target is declared to count tokens: check-then-charge")
 	flags.StringVar(&f.fault, "fault", "", "break the embedded reference in the way `NAME` says (see ratecheck list --faults)")
-	flags.StringVar(&f.format, "format", formatText, "what is printed: text or json")
-	flags.StringVar(&f.out, "out", "", "write history.ndjson and report.json into the folder `DIR`")
+	f.addTo(flags)
+	flags.StringVar(&f.out, "out", "", "write history.ndjson and report.json into the folder `DIR`, and junit.xml or report.md where that format is asked for")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no progress")
-	flags.BoolVar(&f.noColor, "no-color", false, "no colours (also by NO_COLOR)")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "print what would be sent, and send nothing")
 	flags.BoolVar(&f.yes, "yes", false, "send requests although our provider is not behind the target, and they may cost money")
 	cmd.MarkFlagsMutuallyExclusive("provider-listen", "provider")
@@ -107,6 +106,10 @@ type world struct {
 }
 
 func (a *app) run(ctx context.Context, f runFlags, url string) error {
+	known, err := a.readReportFlags(f.reportFlags)
+	if err != nil {
+		return err
+	}
 	if err := f.check(url); err != nil {
 		return err
 	}
@@ -141,23 +144,20 @@ func (a *app) run(ctx context.Context, f runFlags, url string) error {
 	if fatal := fatalError(runErr, ctx); fatal != nil {
 		return fatal
 	}
-	report := reports.New(h, w.name, f.command(url))
+	report := known.Apply(reports.New(h, w.name, f.command(url)))
 	if f.out != "" {
-		if err := writeReport(filepath.Join(f.out, reportFile), report); err != nil {
+		if err := writeReports(f.out, report, h, f.format); err != nil {
 			return exitWith(reports.ExitError, err)
 		}
 	}
 	if f.identify {
 		return a.renderIdentity(report, f.format)
 	}
-	return a.render(report, h, f.format, f.noColor)
+	return a.render(report, h, f.reportFlags)
 }
 
 // check refuses flags that do not fit together before anything is sent.
 func (f *runFlags) check(url string) error {
-	if err := checkFormat(f.format); err != nil {
-		return err
-	}
 	if f.tokenClass != "" && f.tokenClass != history.CheckThenCharge {
 		return usageError("--token-class %q is not known; %q is the one that can be declared", f.tokenClass, history.CheckThenCharge)
 	}
@@ -292,19 +292,4 @@ func readHistoryFile(path string) (*history.History, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return h, nil
-}
-
-func writeReport(path string, r reports.Report) error {
-	file, err := os.Create(path)
-	if err != nil {
-		return fmt.Errorf("writing the report: %w", err)
-	}
-	if err := reports.JSON(file, r); err != nil {
-		_ = file.Close()
-		return err
-	}
-	if err := file.Close(); err != nil {
-		return fmt.Errorf("writing the report: %w", err)
-	}
-	return nil
 }

@@ -9,26 +9,6 @@ import (
 	"github.com/ratecheck/ratecheck/scenarios"
 )
 
-// matches says whether id matches a pattern in which * stands for any text.
-func matches(pattern, id string) bool {
-	parts := strings.Split(pattern, "*")
-	if len(parts) == 1 {
-		return pattern == id
-	}
-	rest, ok := strings.CutPrefix(id, parts[0])
-	if !ok {
-		return false
-	}
-	for _, part := range parts[1 : len(parts)-1] {
-		at := strings.Index(rest, part)
-		if at < 0 {
-			return false
-		}
-		rest = rest[at+len(part):]
-	}
-	return strings.HasSuffix(rest, parts[len(parts)-1])
-}
-
 // selectScenarios keeps what --only, --skip and --endpoints select; no endpoints
 // are all. A pattern that matches nothing is an error: it would silently test
 // nothing.
@@ -48,13 +28,13 @@ func selectScenarios(f runFlags) ([]scenarios.Scenario, error) {
 	}
 	for flag, patterns := range map[string][]string{"--only": f.only, "--skip": f.skip} {
 		for _, p := range patterns {
-			if !slices.ContainsFunc(ids, func(id string) bool { return matches(p, id) }) {
+			if !slices.ContainsFunc(ids, func(id string) bool { return checker.MatchesID(p, id) }) {
 				return nil, usageError("%s %q matches no requirement; `ratecheck list` shows them, and * stands for any text", flag, p)
 			}
 		}
 	}
 	matchesAny := func(patterns []string, id string) bool {
-		return slices.ContainsFunc(patterns, func(p string) bool { return matches(p, id) })
+		return slices.ContainsFunc(patterns, func(p string) bool { return checker.MatchesID(p, id) })
 	}
 	chosen := scenarios.ForRequirements(all, func(id string) bool {
 		return (len(f.only) == 0 || matchesAny(f.only, id)) && !matchesAny(f.skip, id)
