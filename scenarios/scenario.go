@@ -74,6 +74,7 @@ func Catalogue() []Scenario {
 		parallelFreed(),
 		parallelEdge(),
 		refusalRetry(),
+		forwardingBodies(),
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -40,6 +41,11 @@ type Shot struct {
 	LeaveAfter time.Duration
 	// WithoutUsage sends a stream that does not ask for usage.
 	WithoutUsage bool
+	// Members are further members of the body.
+	Members map[string]any
+	// Messages puts the prompt into a conversation; nil sends it as the one
+	// message of a user.
+	Messages func(prompt string) []any
 }
 
 // NoMaxTokens is the MaxTokens of a request that states none.
@@ -69,6 +75,7 @@ func (s *Stage) Key(ctx context.Context, limits history.Limits) (*Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a key for scenario %s: %w", s.scenario.Name, err)
 	}
+	r.noteSecret(secret)
 	if err := r.History.Key(history.Key{Alias: alias, Scenario: s.scenario.Name, Limits: limits}); err != nil {
 		return nil, err
 	}
@@ -101,12 +108,16 @@ func (s *Stage) send(ctx context.Context, k *Key, shot Shot, intended time.Durat
 	if shot.MaxTokens >= 0 {
 		most, maxTokens = promptBytes+shot.MaxTokens, &shot.MaxTokens
 	}
+	record := history.Attempt{
+		ID: id, Scenario: s.scenario.Name, Step: shot.Step, Asks: asks, Key: k.Alias,
+		Endpoint: "chat", Stream: shot.Stream, Nonce: nonce, Cap: most, MaxTokens: maxTokens, Intended: intended,
+	}
+	if shot.Script.KeepBody {
+		record.Body = string(body)
+	}
 	a := r.driver.Do(ctx, driver.Request{
-		Attempt: history.Attempt{
-			ID: id, Scenario: s.scenario.Name, Step: shot.Step, Asks: asks, Key: k.Alias,
-			Endpoint: "chat", Stream: shot.Stream, Nonce: nonce, Cap: most, MaxTokens: maxTokens, Intended: intended,
-		},
-		Bearer: k.secret.Bearer(), Path: "/v1/chat/completions", Body: body, LeaveAfter: shot.LeaveAfter,
+		Attempt: record,
+		Bearer:  k.secret.Bearer(), Path: "/v1/chat/completions", Body: body, LeaveAfter: shot.LeaveAfter,
 	})
 	if err := r.History.Attempt(a); err != nil {
 		return a, err
@@ -176,9 +187,12 @@ func chatBody(model, nonce string, shot Shot) (body []byte, promptBytes int64) {
 	if more := shot.Script.PromptTokens - int64(len(prompt)/len(word)); more > 0 {
 		prompt += strings.Repeat(word, int(more))
 	}
-	request := map[string]any{
-		"model":    model,
-		"messages": []map[string]string{{"role": "user", "content": prompt}},
+	request := map[string]any{}
+	maps.Copy(request, shot.Members)
+	request["model"] = model
+	request["messages"] = []any{map[string]any{"role": "user", "content": prompt}}
+	if shot.Messages != nil {
+		request["messages"] = shot.Messages(prompt)
 	}
 	if shot.MaxTokens >= 0 {
 		request["max_tokens"] = shot.MaxTokens
@@ -192,6 +206,9 @@ func chatBody(model, nonce string, shot Shot) (body []byte, promptBytes int64) {
 	body, err := json.Marshal(request)
 	if err != nil {
 		return nil, 0 // strings and numbers always encode
+	}
+	if shot.Members != nil || shot.Messages != nil {
+		return body, int64(len(body)) // all of it may count
 	}
 	return body, int64(len(prompt))
 }
