@@ -108,7 +108,7 @@ func (e *exchange) play(ctx context.Context, r Request) {
 	defer func() { _ = res.Body.Close() }()
 	e.attempt.Headers = e.driver.now()
 	e.attempt.Status = res.StatusCode
-	e.attempt.Header = keepHeaders(res.Header, e.clean)
+	e.attempt.Header = keepHeaders(res.Header, e.clean, e.driver.Clock.Now())
 	e.read(ctx, res)
 }
 

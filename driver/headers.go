@@ -5,13 +5,21 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/ratecheck/ratecheck/history"
 )
 
 // keepHeaders picks the headers that are judged or that say who answered. A
-// history holds no host, no cookie, no key and, as far as headers go that are
-// not judged, no wall time.
-func keepHeaders(h http.Header, clean func(string) string) map[string]string {
+// history holds no host, no cookie, no key and no wall time: what tells an
+// instant is recorded as the time from the answer on, by the answer's Date or,
+// where it has none, by our clock.
+func keepHeaders(h http.Header, clean func(string) string, now time.Time) map[string]string {
 	kept := map[string]string{}
+	answered, ourClock := now, true
+	if date, err := http.ParseTime(h.Get("Date")); err == nil {
+		answered, ourClock = date, false
+	}
 	// In order: names that differ in case only are lines of one header.
 	for _, given := range slices.Sorted(maps.Keys(h)) {
 		name := strings.ToLower(given)
@@ -23,6 +31,9 @@ func keepHeaders(h http.Header, clean func(string) string) map[string]string {
 			lines = append([]string{earlier}, lines...)
 		}
 		kept[name] = clean(strings.Join(lines, ", "))
+	}
+	for name, value := range kept {
+		kept[name] = history.WithoutWallTime(name, value, answered, ourClock)
 	}
 	return kept
 }

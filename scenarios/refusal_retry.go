@@ -2,7 +2,6 @@ package scenarios
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/ratecheck/ratecheck/history"
@@ -77,11 +76,11 @@ func (s *Stage) useUp(ctx context.Context, k *Key, n int, shot Shot) (refusal hi
 // obey waits as long as a refusal says and asks once more. A refusal that says
 // nothing, or a time that no class of limiter needs, is not waited for.
 func (s *Stage) obey(ctx context.Context, k *Key, refusal history.Attempt, shot Shot) error {
-	wait, err := history.ParseRetryAfter(refusal.Header["retry-after"], s.runner.Clock.Now())
-	if errors.Is(err, history.ErrNoRetryAfter) || err != nil || wait > 2*s.Window()+time.Second {
+	told, err := history.ReadRetryAfter(refusal.Header["retry-after"])
+	if err != nil || told.After > 2*s.Window()+time.Second {
 		return nil // the requirement on Retry-After itself tells
 	}
-	if err := s.Until(ctx, refusal.Headers+wait); err != nil {
+	if err := s.Until(ctx, refusal.Headers+told.After); err != nil {
 		return err
 	}
 	shot.Step = "obey"

@@ -118,12 +118,22 @@ func TestSoundInEverySeed(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if r := reports.New(h, "", ""); r.Summary.Pass != len(checker.Catalogue()) || r.Exit != reports.ExitKept {
+				if r := reports.New(h, "", ""); r.Summary.Pass != asked() || r.Exit != reports.ExitKept {
 					t.Errorf("seed %d: %+v, not passed: %v", seed, r.Summary, notPassed(r))
 				}
 			}
 		})
 	}
+}
+
+// asked is how many results the default run has: a requirement may be asked by
+// several scenarios.
+func asked() int {
+	n := 0
+	for _, s := range scenarios.Catalogue() {
+		n += len(s.Asks)
+	}
+	return n
 }
 
 func notPassed(r reports.Report) []string {

@@ -60,6 +60,12 @@ func litellm1823() map[string]checker.Verdict {
 		"tokens/small-limit-usable":            checker.Pass,
 		"refusal/body":                         checker.Pass,
 		"refusal/never-fits":                   checker.Skip, // max_tokens are not looked at
+		"forwarding/body-unchanged":            checker.Pass,
+		"forwarding/no-internal-fields":        checker.Pass,
+
+		// Refusals tell reset_at, and admitted answers no reset.
+		"headers/reset-plausible in requests-windows": checker.Pass,
+		"headers/reset-plausible in answers-quiet":    checker.Skip,
 	}
 }
 
@@ -127,10 +133,15 @@ func compareVerdicts(t *testing.T, r reports.Report, want map[string]checker.Ver
 	t.Helper()
 	got := map[string]bool{}
 	for _, result := range r.Results {
-		got[result.Requirement] = true
-		if result.Verdict != want[result.Requirement] {
-			t.Errorf("%s: %s, want %s: %s (expected %s; observed %s; attempts %v)", result.Requirement, result.Verdict,
-				want[result.Requirement], result.Message, result.Expected, result.Observed, result.Attempts)
+		// Where scenarios differ, the verdict stands under both names.
+		name := result.Requirement + " in " + result.Scenario
+		if _, differ := want[name]; !differ {
+			name = result.Requirement
+		}
+		got[name] = true
+		if result.Verdict != want[name] {
+			t.Errorf("%s: %s, want %s: %s (expected %s; observed %s; attempts %v)", name, result.Verdict,
+				want[name], result.Message, result.Expected, result.Observed, result.Attempts)
 		}
 	}
 	for id := range want {
