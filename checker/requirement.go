@@ -116,7 +116,7 @@ func Catalogue() []Requirement {
 		requestRequirements(), tokenRequirements(), counterRequirements(),
 		parallelRequirements(), slotRequirements(), isolationRequirements(), headerRequirements(), numberRequirements(),
 		refusalRequirements(), fairnessRequirements(),
-		forwardingRequirements(), resetRequirements(),
+		forwardingRequirements(), resetRequirements(), manyKeysRequirements(),
 	)
 }
 

@@ -137,7 +137,8 @@ func (r *Runner) noteAttempt() {
 }
 
 // Run finds out whether the target answers and whether our provider is behind
-// it, plays the scenarios side by side, and returns when the history is whole.
+// it, plays the scenarios side by side, those that must be alone after the
+// others, and returns when the history is whole.
 //
 // It returns an *UnreachableError or a *RejectedError if the first request was
 // not served, ctx's error if it was interrupted (the history is then as whole
@@ -168,15 +169,29 @@ func (r *Runner) Run(ctx context.Context, all []Scenario, run history.Run) error
 			_, _ = r.drain(pollCtx)
 		}
 	})
-	g := clock.NewGroup(r.Clock)
-	errs := make([]error, len(all))
-	for i := range all {
-		g.Go("scenario "+all[i].Name, func() { errs[i] = r.play(ctx, &all[i]) })
-	}
-	g.Wait()
+	errs := r.playAll(ctx, all)
 	stopPolling()
 	poller.Wait()
 	return errors.Join(append(errs, r.drainRest(ctx), ctx.Err())...)
+}
+
+// playAll plays side by side what may be, and then, one after the other, what
+// must be alone.
+func (r *Runner) playAll(ctx context.Context, all []Scenario) []error {
+	errs := make([]error, len(all))
+	g := clock.NewGroup(r.Clock)
+	for i := range all {
+		if !all[i].Alone {
+			g.Go("scenario "+all[i].Name, func() { errs[i] = r.play(ctx, &all[i]) })
+		}
+	}
+	g.Wait()
+	for i := range all {
+		if all[i].Alone {
+			errs[i] = r.play(ctx, &all[i])
+		}
+	}
+	return errs
 }
 
 // play plays one scenario and writes its End. It returns an error only if the

@@ -24,7 +24,7 @@ Each way in which the embedded reference can be broken (` + "`ratecheck run --fa
 `)
 	for _, f := range faults.Catalogue() {
 		var found []string
-		for _, result := range judged(t, "--fault", f.Name).Results {
+		for _, result := range judged(t, faultArgs(f)...).Results {
 			if v := string(result.Verdict); v != "PASS" {
 				found = append(found, v+" "+result.Requirement)
 			}

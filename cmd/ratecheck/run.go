@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	neturl "net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -41,6 +43,7 @@ type runFlags struct {
 	out            string
 	quiet, noColor bool
 	dryRun, yes    bool
+	manyKeys       bool
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -82,6 +85,7 @@ about a second. With a URL it needs a way to get fresh keys with given limits
 	flags.BoolVar(&f.noColor, "no-color", false, "no colours (also by NO_COLOR)")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "print what would be sent, and send nothing")
 	flags.BoolVar(&f.yes, "yes", false, "send requests although our provider is not behind the target, and they may cost money")
+	flags.BoolVar(&f.manyKeys, "many-keys", false, fmt.Sprintf("at the end also ask isolation/many-keys: %d more keys, a request each (beyond this machine with --yes only)", scenarios.ManyKeys))
 	cmd.MarkFlagsMutuallyExclusive("provider-listen", "provider")
 	return cmd
 }
@@ -104,7 +108,7 @@ func (a *app) run(ctx context.Context, f runFlags, url string) error {
 	if err := f.check(url); err != nil {
 		return err
 	}
-	chosen, err := selectScenarios(f.only, f.skip)
+	chosen, err := selectScenarios(f)
 	if err != nil {
 		return err
 	}
@@ -162,6 +166,9 @@ func (f *runFlags) check(url string) error {
 		}
 		return nil
 	}
+	if f.manyKeys && !f.yes && !isLoopback(url) {
+		return usageError("--many-keys makes %d keys active at once on %s, which is not this machine; add --yes if that is meant", scenarios.ManyKeys, url)
+	}
 	if f.fault != "" {
 		return usageError("--fault breaks the embedded reference; leave out the URL")
 	}
@@ -171,6 +178,16 @@ func (f *runFlags) check(url string) error {
 		}
 	}
 	return nil
+}
+
+// isLoopback says whether a URL is on this machine.
+func isLoopback(raw string) bool {
+	u, err := neturl.Parse(raw)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // minWindow is the shortest window that can be judged: the recipes need room
@@ -211,6 +228,14 @@ func (f *runFlags) command(url string) string {
 	} {
 		if flag.value != "" {
 			parts = append(parts, flag.name+" "+quote(flag.value))
+		}
+	}
+	for _, flag := range []struct {
+		name  string
+		given bool
+	}{{"--many-keys", f.manyKeys}, {"--yes", f.manyKeys && url != "" && !isLoopback(url)}} {
+		if flag.given {
+			parts = append(parts, flag.name)
 		}
 	}
 	return strings.Join(parts, " ")

@@ -30,7 +30,8 @@ func matches(pattern, id string) bool {
 
 // selectScenarios keeps what --only and --skip select. A pattern that matches
 // nothing is an error: it would silently test nothing.
-func selectScenarios(only, skip []string) ([]scenarios.Scenario, error) {
+func selectScenarios(f runFlags) ([]scenarios.Scenario, error) {
+	only, skip := f.only, f.skip
 	var ids []string
 	for _, r := range checker.Catalogue() {
 		ids = append(ids, r.ID)
@@ -45,9 +46,17 @@ func selectScenarios(only, skip []string) ([]scenarios.Scenario, error) {
 	matchesAny := func(patterns []string, id string) bool {
 		return slices.ContainsFunc(patterns, func(p string) bool { return matches(p, id) })
 	}
-	chosen := scenarios.ForRequirements(scenarios.Catalogue(), func(id string) bool {
+	wanted := func(id string) bool {
 		return (len(only) == 0 || matchesAny(only, id)) && !matchesAny(skip, id)
-	})
+	}
+	all := scenarios.Catalogue()
+	if f.manyKeys {
+		all = append(all, scenarios.OptIns()...)
+	}
+	chosen := scenarios.ForRequirements(all, wanted)
+	if optIns := scenarios.ForRequirements(scenarios.OptIns(), wanted); len(chosen) == 0 && len(optIns) > 0 {
+		return nil, usageError("%s is asked only where %s is given", optIns[0].Asks[0], optIns[0].OptIn)
+	}
 	if len(chosen) == 0 {
 		return nil, usageError("--only and --skip together leave nothing to test")
 	}

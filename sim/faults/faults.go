@@ -12,6 +12,9 @@ type Fault struct {
 	Name string
 	// Breaks is the id of the requirement that catches it.
 	Breaks string
+	// Flag is the flag without which no scenario asks that requirement; empty
+	// where every run does.
+	Flag string
 	// Sentence says what it does, and where it was met.
 	Sentence string
 	// Apply replaces a part of a world.
@@ -21,7 +24,7 @@ type Fault struct {
 // Catalogue returns all faults, in the order of the requirements they break.
 func Catalogue() []Fault {
 	var all []Fault
-	for _, group := range [][]Fault{requestFaults(), tokenFaults(), counterFaults(), streamFaults(), wireFaults(), numberFaults(), fairnessFaults(), slotFaults(), bodyFaults(), resetFaults()} {
+	for _, group := range [][]Fault{requestFaults(), tokenFaults(), counterFaults(), streamFaults(), wireFaults(), numberFaults(), fairnessFaults(), slotFaults(), bodyFaults(), resetFaults(), manyKeysFaults()} {
 		all = append(all, group...)
 	}
 	return all
