@@ -13,9 +13,10 @@ const (
 	// resetGrain is how far a reset may be rounded up: most are told in whole
 	// seconds.
 	resetGrain = time.Second
-	// dateGrain is how far the Date is rounded down from which a reset that is
-	// an instant is reckoned (RFC 9110 section 5.6.7: whole seconds).
-	dateGrain = time.Second
+	// dateGrain is how far the Date is behind from which a reset that is an
+	// instant is reckoned: it is rounded down by up to a second (RFC 9110
+	// section 5.6.7), and servers are known that renew it once a second only.
+	dateGrain = 2 * time.Second
 )
 
 func resetRequirements() []Requirement {
@@ -24,8 +25,8 @@ func resetRequirements() []Requirement {
 		Sentence: "A reset, in whatever form, is readable and lies between the answer and one window later.",
 		Source:   "LIMITER rule 25; LiteLLM 39816 (local time labelled UTC); any-llm, which tells a process's own clock",
 		Tolerances: []Tolerance{{
-			Value:  "1 s later, and 1 s more where an instant is told",
-			Reason: "resets are rounded up to whole seconds, and the answer's Date is rounded down",
+			Value:  "1 s later; where an instant is told 2 s more, and by what the answer's Date is behind earlier ones",
+			Reason: "resets are rounded up to whole seconds; a Date is rounded down, and a busy server renews it late",
 		}, {
 			Value:  "an instant may be over by what the answer took and 1 s",
 			Reason: "it may have been told when the request came, and rounded down",
@@ -172,7 +173,7 @@ func (v *view) plausible(r toldReset) resetVerdict {
 	m := r.Moment
 	least, most := time.Duration(0), v.Run.Window+resetGrain
 	if m.Form.Absolute() {
-		least, most = -resetGrain-max(0, toldAt(r.of)-r.of.Sent), most+dateGrain
+		least, most = -resetGrain-max(0, toldAt(r.of)-r.of.Sent), most+dateGrain+m.Behind
 	}
 	switch {
 	case errors.Is(r.Err, history.ErrWallTime):

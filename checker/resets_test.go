@@ -18,11 +18,11 @@ func TestResetPlausible(t *testing.T) {
 	// The windows are of 5 s.
 	for text, want := range map[string]Verdict{
 		"0": Pass, "5": Pass, "6": Pass, "4.2": Pass, "0s": Pass, "5s": Pass, "4.999s": Pass, "120ms": Pass, "6s": Pass,
-		"in 4.2s (Unix seconds)": Pass, "in 7s (RFC 3339)": Pass, "in -1s (date and time UTC)": Pass, "in 0s (Unix milliseconds)": Pass,
+		"in 4.2s (Unix seconds)": Pass, "in 8s (RFC 3339)": Pass, "in 10s (RFC 3339, by a Date 2s behind)": Pass, "in -1s (date and time UTC)": Pass, "in 0s (Unix milliseconds)": Pass,
 		// More than a window, and no more than two: a sliding counter may.
-		"7": Inconclusive, "10": Inconclusive, "9.5s": Inconclusive, "in 7.1s (RFC 3339)": Inconclusive, "in 12s (HTTP-date)": Inconclusive,
+		"7": Inconclusive, "10": Inconclusive, "9.5s": Inconclusive, "in 8.1s (RFC 3339)": Inconclusive, "in 10.1s (RFC 3339, by a Date 2s behind)": Inconclusive, "in 12s (HTTP-date)": Inconclusive,
 		"12": Fail, "6m0s": Fail, "50": Fail, "122401.806": Fail, "-1": Fail, "-30s": Fail, "soon": Fail, "None": Fail,
-		"in -2s (Unix seconds)": Fail, "in 5h30m4s (date and time UTC)": Fail, "in 12.1s (HTTP-date)": Fail,
+		"in -2s (Unix seconds)": Fail, "in 5h30m4s (date and time UTC)": Fail, "in 13.1s (HTTP-date)": Fail,
 		// By our clock nobody knows.
 		"in 4s (Unix seconds, by our clock)": Pass, "in 5h30m4s (date and time UTC, by our clock)": Inconclusive,
 		"in -2s (Unix seconds, by our clock)": Inconclusive, "2026-11-22T03:30:09Z": Inconclusive, "1795318209": Inconclusive,

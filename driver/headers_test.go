@@ -161,3 +161,30 @@ type stopped struct {
 }
 
 func (s stopped) Now() time.Time { return s.at }
+
+// TestOldDates: a busy server renews its Date late, which earlier answers tell.
+func TestOldDates(t *testing.T) {
+	start := time.Date(2026, 11, 22, 3, 30, 0, 0, time.UTC)
+	d := to(t, "http://127.0.0.1:1")
+	for _, c := range []struct {
+		after      time.Duration
+		date, want string
+	}{
+		{400 * time.Millisecond, "Sun, 22 Nov 2026 04:30:00 GMT", "in 9s (date and time UTC)"},
+		{1200 * time.Millisecond, "Sun, 22 Nov 2026 04:30:00 GMT", "in 9s (date and time UTC)"},
+		{2 * time.Second, "Sun, 22 Nov 2026 04:30:00 GMT", "in 9s (date and time UTC, by a Date 1.6s behind)"},
+		{2100 * time.Millisecond, "Sun, 22 Nov 2026 04:30:02 GMT", "in 7s (date and time UTC)"},
+		{3000 * time.Millisecond, "Sun, 22 Nov 2026 04:30:00 GMT", "in 9s (date and time UTC, by a Date 2.9s behind)"},
+		{3000 * time.Millisecond, "yesterday", "in 1h0m6s (date and time UTC, by our clock)"},
+	} {
+		now := start.Add(c.after)
+		d.Clock, d.Epoch = stopped{clock.System{}, now}, now
+		d.Transport = transport(func(*http.Request) (*http.Response, error) {
+			h := http.Header{"Reset_at": {"2026-11-22 04:30:09 UTC"}, "Date": {c.date}}
+			return &http.Response{StatusCode: http.StatusTooManyRequests, Body: http.NoBody, Header: h}, nil
+		})
+		if got := do(t, d, false).Header["reset_at"]; got != c.want {
+			t.Errorf("%s later, with the Date %s: %q, want %q", c.after, c.date, got, c.want)
+		}
+	}
+}

@@ -15,9 +15,11 @@ import (
 //
 //	in 4.2s (Unix seconds)
 //	in 27s (HTTP-date, by our clock)
+//	in 8s (date and time UTC, by a Date 1.3s behind)
 //
 // It is reckoned from the answer's own Date header, so that the clocks of two
-// machines do not matter, or from our clock where there is none.
+// machines do not matter, or from our clock where there is none. A Date may be
+// old: servers renew it once a second, and late when they are busy.
 
 // Form is how a header tells of an instant or of the time until then.
 type Form string
@@ -52,6 +54,18 @@ type Moment struct {
 	// OurClock says that an instant was reckoned from our clock and not from
 	// the answer's.
 	OurClock bool
+	// Behind is how far the answer's Date was behind what earlier ones had
+	// said of the target's clock, where that is more than a Date is rounded
+	// by.
+	Behind time.Duration
+}
+
+// Answered is the time of an answer, from which instants are reckoned: see
+// Moment.
+type Answered struct {
+	At       time.Time
+	OurClock bool
+	Behind   time.Duration
 }
 
 // The errors of ReadMoment.
@@ -66,6 +80,8 @@ var (
 const (
 	momentStart = "in "
 	byOurClock  = ", by our clock"
+	byOldDate   = ", by a Date "
+	behind      = " behind"
 	// notAMoment stands before what a target sent that looks like a recorded
 	// moment and is none.
 	notAMoment = "as sent: "
@@ -74,8 +90,11 @@ const (
 // String is the moment as it is recorded.
 func (m Moment) String() string {
 	by := ""
-	if m.OurClock {
+	switch {
+	case m.OurClock:
 		by = byOurClock
+	case m.Behind > 0:
+		by = byOldDate + m.Behind.String() + behind
 	}
 	return fmt.Sprintf("%s%s (%s%s)", momentStart, m.After, m.Form, by)
 }
@@ -86,9 +105,16 @@ func parseMoment(text string) (Moment, bool) {
 	after, rest, cut := strings.Cut(rest, " (")
 	form, ends := strings.CutSuffix(rest, ")")
 	form, ours := strings.CutSuffix(form, byOurClock)
+	form, old, _ := strings.Cut(form, byOldDate)
 	d, err := time.ParseDuration(after)
 	m := Moment{After: d, Form: Form(form), OurClock: ours}
-	return m, begins && cut && ends && err == nil && m.Form.Absolute() && m.String() == text
+	if late, parseErr := time.ParseDuration(strings.TrimSuffix(old, behind)); parseErr == nil {
+		m.Behind = late
+	}
+	if !begins || !cut || !ends || err != nil || !m.Form.Absolute() || m.String() != text {
+		return Moment{}, false
+	}
+	return m, true
 }
 
 // ReadMoment reads what a header of a record tells of a time: a number of
@@ -195,9 +221,7 @@ func readInstant(text string) (time.Time, Form) {
 // WithoutWallTime is a header's value as it is recorded: an instant becomes a
 // moment, all else is left as it is. Only headers that tell a time are touched:
 // those with reset in their name, and a Retry-After that is an HTTP-date.
-//
-// answered is the time of the answer by its Date header, or by our clock.
-func WithoutWallTime(name, value string, answered time.Time, ourClock bool) string {
+func WithoutWallTime(name, value string, answered Answered) string {
 	reset, retry := strings.Contains(name, "reset"), strings.Contains(name, "retry-after")
 	if !reset && !retry {
 		return value
@@ -211,11 +235,11 @@ func WithoutWallTime(name, value string, answered time.Time, ourClock bool) stri
 		return value
 	}
 	// Rounded up: who waits that long does not come too early.
-	after := at.Sub(answered)
+	after := at.Sub(answered.At)
 	if rest := after % time.Millisecond; rest > 0 {
 		after += min(time.Millisecond-rest, math.MaxInt64-after)
 	}
-	return Moment{After: after.Truncate(time.Millisecond), Form: form, OurClock: ourClock}.String()
+	return Moment{After: after.Truncate(time.Millisecond), Form: form, OurClock: answered.OurClock, Behind: answered.Behind}.String()
 }
 
 // ReadRetryAfter reads the Retry-After of a record: whole seconds, or an
