@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	neturl "net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -178,16 +176,6 @@ func (f *runFlags) check(url string) error {
 		}
 	}
 	return nil
-}
-
-// isLoopback says whether a URL is on this machine.
-func isLoopback(raw string) bool {
-	u, err := neturl.Parse(raw)
-	if err != nil {
-		return false
-	}
-	ip := net.ParseIP(u.Hostname())
-	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // minWindow is the shortest window that can be judged: the recipes need room
