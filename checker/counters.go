@@ -1,6 +1,7 @@
 package checker
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 
@@ -183,7 +184,7 @@ func (v *view) counted(id string, part float64, each int64) finding {
 		attempts: append(append([]int{first.of.ID}, ids(traffic)...), second.of.ID),
 	}
 	slop := part*float64(want) + float64(each*int64(len(traffic)+1))
-	if traffic[0].Stream && part > 0 && traffic[0].Endpoint != history.Chat {
+	if traffic[0].Stream && part > 0 && cmp.Or(traffic[0].Endpoint, history.Chat) != history.Chat {
 		slop += float64(used(first.of)) // a plain request, of which nothing is said here
 	}
 	switch {

@@ -14,7 +14,10 @@ func (b *book) on(endpoint string) *book {
 	return b
 }
 
-func asking(ids ...string) change { return func(l *line) { l.Asks = ids } }
+// asking is for what is sent to an endpoint beside chat.
+func asking(ids ...string) change {
+	return func(l *line) { l.Asks, l.Endpoint = ids, history.Messages }
+}
 
 func TestResultsNameTheirEndpoint(t *testing.T) {
 	b := newBook(t)

@@ -91,7 +91,7 @@ func judgeRefusedFree(v *view) finding {
 		if len(certain(withOutcome(blocked, refused))) == 0 {
 			return undecided(fmt.Sprintf("nothing was refused on the key with %s: %s", describeLimits(k), firstTrouble(blocked)))
 		}
-		if len(fill) == 0 || count(fill, refused) == 0 || k.Limits.Requests == nil {
+		if len(certain(withOutcome(fill, refused))) == 0 || k.Limits.Requests == nil {
 			return undecided(fmt.Sprintf("the request limit of the key with %s could not be used up", describeLimits(k)))
 		}
 		for _, a := range v.falselyRefused(k) {

@@ -21,6 +21,7 @@ func anyHistory(t *rapid.T) *history.History {
 	names := []string{
 		"burst-start", "burst-end", "pace", "use-up", "after-one-window", "ask", "slow", "probe", "probe-1", "probe-2", "probe-3",
 		"fail", "fill", "fill-control", "fill-after-failures", "traffic", "quiet", "noisy", "hold", "plain", "stream", "obey", "ask-late",
+		"crowd", "old", "last", "fresh",
 	}
 	at := rapid.Map(rapid.Int64Range(0, int64(30*sec)), func(n int64) time.Duration { return time.Duration(n) })
 	short := rapid.Map(rapid.Int64Range(0, int64(7*sec)), func(n int64) time.Duration { return time.Duration(n) })
@@ -49,15 +50,18 @@ func anyHistory(t *rapid.T) *history.History {
 			a.Headers = a.Done
 		}
 		a.Header = rapid.MapOf(
-			rapid.SampledFrom([]string{"x-ratelimit-remaining-tokens", "x-ratelimit-remaining-requests", "x-ratelimit-limit-tokens", "retry-after"}),
-			rapid.SampledFrom([]string{"0", "7", "40", "-3", "soon", ""}),
+			rapid.SampledFrom([]string{"x-ratelimit-remaining-tokens", "x-ratelimit-remaining-requests", "x-ratelimit-limit-tokens", "retry-after", "x-ratelimit-reset-requests", "reset_at"}),
+			rapid.SampledFrom([]string{"0", "7", "40", "-3", "soon", "", "in 7s (HTTP-date)", "in -1h0m0s (RFC 3339, by our clock)", "1795318209"}),
 		).Draw(t, "header")
+		body := rapid.SampledFrom([]string{"", "", "{", "null", "[]", `{"n":1}`, `{"n":1.0,"_x":[{"proxy_y":null}]}`, `{"max_tokens":5}`})
+		a.Body = body.Draw(t, "sent body")
 		h.Attempts = append(h.Attempts, a)
 		for range rapid.IntRange(0, 2).Draw(t, "calls") {
 			received := sent + short.Draw(t, "received")
 			h.Calls = append(h.Calls, history.Call{
 				ID: len(h.Calls) + 1, Nonce: a.Nonce, Received: received, Done: received + short.Draw(t, "served"),
 				Status: rapid.SampledFrom([]int{200, 500}).Draw(t, "upstream"), Usage: history.Usage{Total: amount.Draw(t, "used")},
+				Body: body.Draw(t, "received body"),
 			})
 		}
 	}

@@ -137,17 +137,20 @@ func judgeKeyBeforeProvider(v *view) finding {
 	n := 0
 	for _, k := range v.keys {
 		for _, a := range withOutcome(k.attempts, admitted) {
-			for kind, own := range map[string]*int64{"requests": k.Limits.Requests, "tokens": k.Limits.Tokens} {
-				value, told := a.Header["x-ratelimit-limit-"+kind]
-				if !told || own == nil {
+			for _, own := range []struct {
+				kind  string
+				limit *int64
+			}{{"requests", k.Limits.Requests}, {"tokens", k.Limits.Tokens}} {
+				value, told := a.Header["x-ratelimit-limit-"+own.kind]
+				if !told || own.limit == nil {
 					continue
 				}
 				n++
-				if strings.TrimSpace(value) != strconv.FormatInt(*own, 10) {
+				if strings.TrimSpace(value) != strconv.FormatInt(*own.limit, 10) {
 					return finding{
 						verdict: Fail, message: "a key with limits is told the provider's numbers",
-						expected: fmt.Sprintf("x-ratelimit-limit-%s: %d, or none", kind, *own),
-						observed: fmt.Sprintf("x-ratelimit-limit-%s: %s", kind, value), attempts: []int{a.ID},
+						expected: fmt.Sprintf("x-ratelimit-limit-%s: %d, or none", own.kind, *own.limit),
+						observed: fmt.Sprintf("x-ratelimit-limit-%s: %s", own.kind, value), attempts: []int{a.ID},
 					}
 				}
 			}

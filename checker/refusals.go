@@ -193,8 +193,10 @@ func firstEvent(a seen) string {
 // formOnly reads a Retry-After for its form alone, for which the time does not
 // matter.
 func formOnly(value string) error {
-	_, err := history.ParseRetryAfter(value, time.Time{})
-	return err
+	if _, err := history.ReadRetryAfter(value); !errors.Is(err, history.ErrWallTime) {
+		return err
+	}
+	return nil
 }
 
 func judgeRetryAfter(v *view) finding {
@@ -276,7 +278,7 @@ func (v *view) obeyed(k keyView) (f finding, lacking error) {
 	if err := formOnly(value); err != nil {
 		return skipped(""), err
 	}
-	wait, told := secondsOf(value)
+	wait, told := waitOf(value)
 	switch {
 	case back == nil:
 		return undecided(fmt.Sprintf("a refused client was told to come back after %s, which is more than two windows, and was not kept waiting", value)), nil
@@ -285,7 +287,7 @@ func (v *view) obeyed(k keyView) (f finding, lacking error) {
 	case back.outcome == admitted:
 		return passed(""), nil
 	case !told:
-		return undecided(fmt.Sprintf("attempt %d was refused at the date that Retry-After tells (%s); the target's clock may be another than ours", back.ID, value)), nil
+		return undecided(fmt.Sprintf("attempt %d was refused at the date that Retry-After tells (%s); the answer does not say what time it is, and the target's clock may be another than ours", back.ID, value)), nil
 	case back.Sent < toldAt(*refusal)+wait:
 		return undecided(fmt.Sprintf("attempt %d came back after %s, earlier than Retry-After: %s says", back.ID, seconds(back.Sent-toldAt(*refusal)), value)), nil
 	}
@@ -296,9 +298,10 @@ func (v *view) obeyed(k keyView) (f finding, lacking error) {
 	}, nil
 }
 
-// secondsOf reads a Retry-After that is a number of seconds. A date cannot be
-// compared with the times of a history, which are no wall time.
-func secondsOf(value string) (time.Duration, bool) {
-	n, err := strconv.ParseInt(value, 10, 32)
-	return time.Duration(n) * time.Second, err == nil
+// waitOf is how long a Retry-After asks to wait. A date tells it only together
+// with the answer's own: its Date is rounded down, so that who waits from the
+// answer on until the one is as far as from the other does not come too early.
+func waitOf(value string) (wait time.Duration, told bool) {
+	m, err := history.ReadRetryAfter(value)
+	return m.After, err == nil && !m.OurClock
 }

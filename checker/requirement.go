@@ -121,6 +121,7 @@ func Catalogue() []Requirement {
 		parallelRequirements(), slotRequirements(), isolationRequirements(), headerRequirements(), numberRequirements(),
 		refusalRequirements(), fairnessRequirements(),
 		edgeRequirements(), leavingRequirements(), exactRequirements(),
+		forwardingRequirements(), resetRequirements(), manyKeysRequirements(),
 	)
 }
 

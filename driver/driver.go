@@ -26,6 +26,8 @@ type Driver struct {
 	URL *url.URL
 	// Deadline is how long one attempt may take.
 	Deadline time.Duration
+
+	dates dates
 }
 
 // Request is what is to be sent.
@@ -112,7 +114,7 @@ func (e *exchange) play(ctx context.Context, r Request) {
 	defer func() { _ = res.Body.Close() }()
 	e.attempt.Headers = e.driver.now()
 	e.attempt.Status = res.StatusCode
-	e.attempt.Header = keepHeaders(res.Header, e.clean)
+	e.attempt.Header = keepHeaders(res.Header, e.clean, e.driver.answered(res.Header))
 	e.read(ctx, res)
 }
 

@@ -114,6 +114,10 @@ type Attempt struct {
 	ErrorEvent bool `json:"error_event,omitempty"`
 	// Excerpt is the beginning of the body of an answer that was no success.
 	Excerpt string `json:"excerpt,omitempty"`
+
+	// Body is what was sent, where the step is about that (Script.KeepBody). It
+	// is text and no nested JSON, for what arrives in its place may be broken.
+	Body string `json:"body,omitempty"`
 }
 
 // Usage is a count of tokens as a provider or an answer states it.
@@ -174,7 +178,15 @@ type Call struct {
 	// InFlight is how many calls were in flight when this one had arrived,
 	// itself included.
 	InFlight int `json:"in_flight"`
+	// Body is the body that the provider received, where its script says that
+	// it is to be kept and it has at most MaxKeptBody bytes; else empty.
+	Body string `json:"body,omitempty"`
 }
+
+// MaxKeptBody is the longest body of a call that is kept, in bytes: far more
+// than what a scenario sends with all that a proxy may add, and little beside
+// MaxLine.
+const MaxKeptBody = 64 << 10
 
 // End is the last record of a scenario.
 type End struct {

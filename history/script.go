@@ -28,6 +28,8 @@ type Script struct {
 	WithoutUsage bool `json:"without_usage,omitempty"`
 	// RateHeaders are the provider's own rate headers.
 	RateHeaders map[string]string `json:"rate_headers,omitempty"`
+	// KeepBody records the body that the provider received in its Call.
+	KeepBody bool `json:"keep_body,omitempty"`
 	// Handshake makes the provider answer the nonce itself, so that whoever
 	// asks knows that it is this provider that answers.
 	Handshake bool `json:"handshake,omitempty"`

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"encoding/json"
+	"maps"
 	"strings"
 
 	"github.com/ratecheck/ratecheck/history"
@@ -26,7 +27,9 @@ func promptOf(prompt string, s history.Script) string {
 // number of bytes of its prompt.
 func requestBody(model, nonce string, shot Shot) (body []byte, promptBytes int64) {
 	begin := mark(nonce)
-	request := map[string]any{"model": model}
+	request := map[string]any{}
+	maps.Copy(request, shot.Members)
+	request["model"] = model
 	if shot.NonceInStop {
 		begin, request["stop"] = "", []string{mark(nonce)}
 	}
@@ -43,6 +46,9 @@ func requestBody(model, nonce string, shot Shot) (body []byte, promptBytes int64
 		request["messages"], asksForUsage = userMessage(prompt), false
 	default:
 		request["messages"] = userMessage(prompt)
+		if shot.Messages != nil {
+			request["messages"] = shot.Messages(prompt)
+		}
 	}
 	if shot.MaxTokens >= 0 && most != "" {
 		request[most] = shot.MaxTokens
@@ -56,6 +62,9 @@ func requestBody(model, nonce string, shot Shot) (body []byte, promptBytes int64
 	body, err := json.Marshal(request)
 	if err != nil {
 		return nil, 0 // strings and numbers always encode
+	}
+	if shot.Members != nil || shot.Messages != nil {
+		return body, int64(len(body)) // all of it may count
 	}
 	return body, int64(len(prompt))
 }

@@ -9,14 +9,14 @@ import (
 // estimateEdges asks what an estimate gets wrong: a first request without
 // max_tokens on a small limit, and one that can never fit.
 func estimateEdges() Scenario {
-	const small, tiny = 700, 150
+	const small = 700
 	asks := []string{"tokens/small-limit-usable", "refusal/never-fits"}
 	return Scenario{
 		Name:          "estimate-edges",
-		Sentence:      "a first request without max_tokens on a limit of 700 tokens; two requests for 500 on a limit of 150",
+		Sentence:      "a first request without max_tokens on a limit of 700 tokens, and two for 900",
 		Asks:          asks,
 		NeedsProvider: true,
-		Plan:          Plan{Keys: 2, Requests: 3, Tokens: 30 + 2*510, Windows: 0.1, Seconds: 2},
+		Plan:          Plan{Keys: 1, Requests: 3, Tokens: 30 + 2*910, Windows: 0.1, Seconds: 2},
 		Play: func(ctx context.Context, s *Stage) error {
 			key, err := s.Key(ctx, history.Limits{Tokens: limit(small)})
 			if err != nil {
@@ -27,11 +27,8 @@ func estimateEdges() Scenario {
 			if _, err := s.Send(ctx, key, first); err != nil {
 				return err
 			}
-			if key, err = s.Key(ctx, history.Limits{Tokens: limit(tiny)}); err != nil {
-				return err
-			}
 			for range 2 {
-				if _, err := s.Send(ctx, key, costing("never", asks, 10, 500)); err != nil {
+				if _, err := s.Send(ctx, key, costing("never", asks, 10, 900)); err != nil {
 					return err
 				}
 			}

@@ -2,7 +2,6 @@ package scenarios
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/ratecheck/ratecheck/history"
@@ -78,8 +77,9 @@ func (s *Stage) useUp(ctx context.Context, k *Key, n int, shot Shot) (refusal hi
 // nothing, or a time that no class of limiter needs, is not waited for. Whoever
 // is early asks once before, and no more if that was soon enough.
 func (s *Stage) obey(ctx context.Context, k *Key, refusal history.Attempt, shot Shot, early bool) error {
-	wait, err := history.ParseRetryAfter(refusal.Header["retry-after"], s.runner.Clock.Now())
-	if errors.Is(err, history.ErrNoRetryAfter) || err != nil || wait > 2*s.Window()+time.Second {
+	told, err := history.ReadRetryAfter(refusal.Header["retry-after"])
+	wait := told.After
+	if err != nil || wait > 2*s.Window()+time.Second {
 		return nil // the requirement on Retry-After itself tells
 	}
 	if less := wait - time.Second - wait/10; early && less > 0 {

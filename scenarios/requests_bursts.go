@@ -28,6 +28,7 @@ func requestsWindows() Scenario {
 	asks := []string{
 		"requests/limit-kept", "requests/limit-usable", "requests/one-upstream-call",
 		"refusal/status", "refusal/before-stream", "refusal/retry-after", "refusal/body",
+		"headers/reset-plausible",
 	}
 	return Scenario{
 		Name:     "requests-windows",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -41,6 +42,7 @@ type Runner struct {
 	keys     int
 	done     int
 	drained  int
+	secrets  []target.Secret
 }
 
 // Attempts may take as long as the longest of these: a slow answer of a recipe
@@ -98,6 +100,26 @@ func (r *Runner) nextKey() (nonce, alias string) {
 	return r.RunID + "k" + base36(r.keys), fmt.Sprintf("key-%d", r.keys)
 }
 
+func (r *Runner) noteSecret(s target.Secret) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.secrets = append(r.secrets, s)
+}
+
+// withoutKeys makes a body that the provider received fit for a history: a
+// proxy may have written the client's key into it.
+func (r *Runner) withoutKeys(body string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range r.secrets {
+		if body == "" {
+			break
+		}
+		body = strings.ReplaceAll(body, s.Bearer(), s.String())
+	}
+	return body
+}
+
 // base36 writes n with four digits, so that all nonces are equally long.
 func base36(n int) string {
 	const digits = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -120,7 +142,8 @@ func (r *Runner) noteAttempt() {
 }
 
 // Run finds out whether the target answers and whether our provider is behind
-// it, plays the scenarios side by side, and returns when the history is whole.
+// it, plays the scenarios side by side, those that must be alone after the
+// others, and returns when the history is whole.
 //
 // It returns an *UnreachableError or a *RejectedError if the first request was
 // not served, an *EndpointsError if a required endpoint does not answer, ctx's error if it was interrupted (the history is then as whole
@@ -155,15 +178,29 @@ func (r *Runner) Run(ctx context.Context, all []Scenario, run history.Run) error
 			_, _ = r.drain(pollCtx)
 		}
 	})
-	g := clock.NewGroup(r.Clock)
-	errs := make([]error, len(all))
-	for i := range all {
-		g.Go("scenario "+all[i].Name, func() { errs[i] = r.play(ctx, &all[i]) })
-	}
-	g.Wait()
+	errs := r.playAll(ctx, all)
 	stopPolling()
 	poller.Wait()
 	return errors.Join(append(errs, r.drainRest(ctx), ctx.Err())...)
+}
+
+// playAll plays side by side what may be, and then, one after the other, what
+// must be alone.
+func (r *Runner) playAll(ctx context.Context, all []Scenario) []error {
+	errs := make([]error, len(all))
+	g := clock.NewGroup(r.Clock)
+	for i := range all {
+		if !all[i].Alone {
+			g.Go("scenario "+all[i].Name, func() { errs[i] = r.play(ctx, &all[i]) })
+		}
+	}
+	g.Wait()
+	for i := range all {
+		if all[i].Alone {
+			errs[i] = r.play(ctx, &all[i])
+		}
+	}
+	return errs
 }
 
 // play plays one scenario and writes its End. It returns an error only if the
@@ -201,6 +238,7 @@ func (r *Runner) drain(ctx context.Context) (inFlight int, err error) {
 	}
 	for _, c := range calls {
 		r.drained++
+		c.Body = r.withoutKeys(c.Body)
 		if err := r.History.Call(c); err != nil {
 			return 0, err
 		}

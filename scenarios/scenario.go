@@ -26,6 +26,12 @@ type Scenario struct {
 	// NeedsProvider says that it works only with our provider behind the
 	// target, because it needs known usage or the ledger.
 	NeedsProvider bool
+	// OptIn is the flag without which it is not played; empty for what every run
+	// plays.
+	OptIn string
+	// Alone says that nothing else is played beside it: it comes after all that
+	// is played side by side.
+	Alone bool
 	// Plan is the most that it sends.
 	Plan Plan
 	// Play sends it. An error means that it could not be played to its end.
@@ -51,6 +57,27 @@ func (p Plan) Add(o Plan) Plan {
 	}
 }
 
+// Then is the plan of p and, when it is over, o.
+func (p Plan) Then(o Plan) Plan {
+	return Plan{
+		Keys: p.Keys + o.Keys, Requests: p.Requests + o.Requests, Tokens: p.Tokens + o.Tokens,
+		Windows: p.Windows + o.Windows, Seconds: p.Seconds + o.Seconds,
+	}
+}
+
+// Total is the plan of a run of these scenarios.
+func Total(all []Scenario) Plan {
+	var together, after Plan
+	for _, s := range all {
+		if s.Alone {
+			after = after.Then(s.Plan)
+		} else {
+			together = together.Add(s.Plan)
+		}
+	}
+	return together.Then(after)
+}
+
 // Duration is how long the plan takes on a target with this window.
 func (p Plan) Duration(window time.Duration) time.Duration {
 	return time.Duration(p.Windows*float64(window)) + time.Duration(p.Seconds*float64(time.Second))
@@ -63,7 +90,10 @@ type Options struct {
 	Windows int
 }
 
-// Catalogue returns all scenarios as they are sent where nobody says otherwise.
+// OptIns returns the scenarios that a run plays only where a flag asks for them.
+func OptIns() []Scenario { return []Scenario{isolationManyKeys()} }
+
+// Catalogue returns the scenarios that every run plays, as they are sent where nobody says otherwise.
 func Catalogue() []Scenario { return CatalogueWith(Options{}) }
 
 // CatalogueWith returns all scenarios, the longest first, so that the run ends
@@ -86,7 +116,6 @@ func CatalogueWith(o Options) []Scenario {
 		parallelBursts(),
 		isolationKeys(),
 		answersQuiet(),
-		answersProvider(),
 		refusalFree(),
 		estimateEdges(),
 		parallelFreed(),
@@ -101,6 +130,7 @@ func CatalogueWith(o Options) []Scenario {
 		endpointEmbeddings(),
 		endpointResponses(),
 		endpointMessages(),
+		forwardingBodies(),
 	}
 }
 

@@ -44,6 +44,11 @@ type Shot struct {
 	// NonceInStop carries the nonce as a stop sequence, which costs nothing, so
 	// that the prompts of several requests are the same.
 	NonceInStop bool
+	// Members are further members of the body.
+	Members map[string]any
+	// Messages puts the prompt into a conversation; nil sends it as the one
+	// message of a user.
+	Messages func(prompt string) []any
 }
 
 // NoMaxTokens is the MaxTokens of a request that states none.
@@ -73,6 +78,7 @@ func (s *Stage) Key(ctx context.Context, limits history.Limits) (*Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a key for scenario %s: %w", s.scenario.Name, err)
 	}
+	r.noteSecret(secret)
 	if err := r.History.Key(history.Key{Alias: alias, Scenario: s.scenario.Name, Limits: limits}); err != nil {
 		return nil, err
 	}
@@ -109,12 +115,16 @@ func (s *Stage) send(ctx context.Context, k *Key, shot Shot, intended time.Durat
 	case shot.MaxTokens >= 0:
 		most, maxTokens = promptBytes+shot.MaxTokens, &shot.MaxTokens
 	}
+	record := history.Attempt{
+		ID: id, Scenario: s.scenario.Name, Step: shot.Step, Asks: asks, Key: k.Alias,
+		Endpoint: endpoint, Stream: shot.Stream, Nonce: nonce, Cap: most, MaxTokens: maxTokens, Intended: intended,
+	}
+	if shot.Script.KeepBody {
+		record.Body = string(body)
+	}
 	a := r.driver.Do(ctx, driver.Request{
-		Attempt: history.Attempt{
-			ID: id, Scenario: s.scenario.Name, Step: shot.Step, Asks: asks, Key: k.Alias,
-			Endpoint: endpoint, Stream: shot.Stream, Nonce: nonce, Cap: most, MaxTokens: maxTokens, Intended: intended,
-		},
-		Bearer: k.secret.Bearer(), Path: history.EndpointPath(endpoint), Body: body, LeaveAfter: shot.LeaveAfter,
+		Attempt: record,
+		Bearer:  k.secret.Bearer(), Path: history.EndpointPath(endpoint), Body: body, LeaveAfter: shot.LeaveAfter,
 	})
 	if err := r.History.Attempt(a); err != nil {
 		return a, err

@@ -14,6 +14,7 @@ import (
 	"github.com/ratecheck/ratecheck/reports"
 	"github.com/ratecheck/ratecheck/scenarios"
 	"github.com/ratecheck/ratecheck/sim/faults"
+	"github.com/ratecheck/ratecheck/sim/sound"
 )
 
 // judged runs the program in this process and returns its report.
@@ -47,6 +48,15 @@ func wrong(r reports.Report) []accused {
 	return list
 }
 
+// faultArgs are the arguments of a run that is to catch a fault.
+func faultArgs(f faults.Fault, more ...string) []string {
+	args := append([]string{"--fault", f.Name}, more...)
+	if f.Flag != "" {
+		args = append(args, f.Flag)
+	}
+	return args
+}
+
 // TestEachFaultIsCaughtByItsRequirement is what the checker is worth: each fault
 // breaks its requirement, and no other but what the table of implications
 // allows. A fault of some endpoints is caught on each, and accuses no other.
@@ -55,7 +65,7 @@ func TestEachFaultIsCaughtByItsRequirement(t *testing.T) {
 		t.Run(fault.Name, func(t *testing.T) {
 			t.Parallel()
 			for seed := range 3 {
-				got := wrong(judged(t, "--fault", fault.Name, "--seed", strconv.Itoa(seed+1)))
+				got := wrong(judged(t, faultArgs(fault, "--seed", strconv.Itoa(seed+1))...))
 				if !slices.ContainsFunc(got, func(a accused) bool { return a.requirement == fault.Breaks }) {
 					t.Errorf("seed %d: %s was not caught; caught were %v", seed+1, fault.Breaks, got)
 				}
@@ -87,7 +97,7 @@ func TestEachRequirementHasAFault(t *testing.T) {
 	for _, f := range faults.Catalogue() {
 		broken = append(broken, f.Breaks)
 	}
-	for _, s := range scenarios.Catalogue() {
+	for _, s := range append(scenarios.Catalogue(), scenarios.OptIns()...) {
 		asked = append(asked, s.Asks...)
 	}
 	for _, id := range ids {
@@ -128,7 +138,7 @@ func TestSoundInEverySeed(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if r := reports.New(h, "", ""); r.Summary.Pass != plannedResults() || r.Exit != reports.ExitKept {
+				if r := reports.New(h, "", ""); r.Summary.Pass != asked() || r.Exit != reports.ExitKept {
 					t.Errorf("seed %d: %+v, not passed: %v", seed, r.Summary, notPassed(r))
 				}
 			}
@@ -136,8 +146,60 @@ func TestSoundInEverySeed(t *testing.T) {
 	}
 }
 
-// plannedResults is how many results the whole check has.
-func plannedResults() int {
+// TestManyKeysAreSound: the opt-in run passes on everything too, its plan is a
+// bound, and what it adds is played alone and last.
+func TestManyKeysAreSound(t *testing.T) {
+	for _, window := range []time.Duration{time.Minute, 5 * time.Second} {
+		for seed := uint64(1); seed <= 3; seed++ {
+			h := playWith(t, runFlags{seed: seed, window: window, model: "m", manyKeys: true}, nil)
+			if r := reports.New(h, "", ""); r.Summary.Pass != asked()+1 {
+				t.Errorf("seed %d, window %s: %+v, not passed: %v", seed, window, r.Summary, notPassed(r))
+			}
+			var first, others time.Duration
+			keys, attempts := 0, 0
+			plan := scenarios.OptIns()[0]
+			for _, k := range h.Keys {
+				if k.Scenario == plan.Name {
+					keys++
+				}
+			}
+			for _, a := range h.Attempts {
+				if a.Scenario != plan.Name {
+					others = max(others, a.Done)
+					continue
+				}
+				if attempts++; attempts == 1 {
+					first = a.Sent
+				}
+			}
+			if keys != plan.Plan.Keys || attempts > plan.Plan.Requests || keys < scenarios.ManyKeys {
+				t.Errorf("%d keys and %d requests, planned are %+v", keys, attempts, plan.Plan)
+			}
+			if first < others {
+				t.Errorf("it began at %s, and others were under way until %s", first, others)
+			}
+		}
+	}
+}
+
+// TestManyKeysAccuseNothingSound: on every class of limiter the old, the last and
+// the new key are limited.
+func TestManyKeysAccuseNothingSound(t *testing.T) {
+	for _, limiter := range sound.Catalogue() {
+		for _, window := range []time.Duration{time.Minute, 5 * time.Second} {
+			for seed := uint64(1); seed <= 2; seed++ {
+				f := runFlags{seed: seed, window: window, model: "m", manyKeys: true, only: []string{"isolation/many-keys", "requests/limit-kept"}}
+				if r := reports.New(playWith(t, f, limiter.Apply), "", ""); len(wrong(r)) > 0 {
+					t.Errorf("%s, seed %d, window %s: %v", limiter.Name, seed, window, notPassed(r))
+				}
+			}
+		}
+	}
+}
+
+// asked is how many results the default run has: a requirement may be asked by
+// several scenarios.
+func asked() int {
 	n := 0
 	for _, s := range scenarios.Catalogue() {
 		n += len(s.Asks)

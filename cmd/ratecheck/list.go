@@ -28,7 +28,11 @@ func (a *app) listCommand() *cobra.Command {
 				return reports.Table(a.stdout, []string{"fault", "breaks", "what it does"}, rows)
 			}
 			for _, r := range checker.Catalogue() {
-				rows = append(rows, []string{r.ID, string(r.Level), string(r.Layer), r.Sentence})
+				sentence := r.Sentence
+				if flag := optInOf(r.ID); flag != "" {
+					sentence += " (only with " + flag + ")"
+				}
+				rows = append(rows, []string{r.ID, string(r.Level), string(r.Layer), sentence})
 			}
 			return reports.Table(a.stdout, []string{"requirement", "level", "layer", "sentence"}, rows)
 		},
@@ -53,6 +57,22 @@ func (a *app) explainCommand() *cobra.Command {
 	}
 }
 
+// optInOf is the flag without which no scenario asks a requirement; empty where
+// every run does.
+func optInOf(id string) string {
+	for _, s := range scenarios.Catalogue() {
+		if slices.Contains(s.Asks, id) {
+			return ""
+		}
+	}
+	for _, s := range scenarios.OptIns() {
+		if slices.Contains(s.Asks, id) {
+			return s.OptIn
+		}
+	}
+	return ""
+}
+
 func explanation(r checker.Requirement) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s (%s, %s)\n  %s\n\nsource\n  %s\n", r.ID, r.Level, r.Layer, r.Sentence, r.Source)
@@ -63,9 +83,13 @@ func explanation(r checker.Requirement) string {
 		}
 	}
 	fmt.Fprintf(&b, "\nasked by\n")
-	for _, s := range scenarios.Catalogue() {
-		if slices.Contains(s.Asks, r.ID) {
-			fmt.Fprintf(&b, "  %s: %s\n", s.Name, s.Sentence)
+	for _, s := range append(scenarios.Catalogue(), scenarios.OptIns()...) {
+		if !slices.Contains(s.Asks, r.ID) {
+			continue
+		}
+		fmt.Fprintf(&b, "  %s: %s\n", s.Name, s.Sentence)
+		if s.OptIn != "" {
+			fmt.Fprintf(&b, "    only with %s, alone, after all others\n", s.OptIn)
 		}
 	}
 	fmt.Fprintf(&b, "\ncaught with it\n")

@@ -36,11 +36,11 @@ func (v verdicts) nameOf(r reports.Result) judgedName {
 
 func stores() []string { return []string{"memory", "redis"} }
 
-// litellmVerdicts reads testdata/litellm.txt: by release and store, as in
+// litellmVerdicts reads testdata/litellm.verdicts: by release and store, as in
 // "1.82.3 redis", what is expected.
 func litellmVerdicts(t *testing.T) map[string]verdicts {
 	t.Helper()
-	const path = "testdata/litellm.txt"
+	const path = "testdata/litellm.verdicts"
 	all := map[string]verdicts{}
 	var columns []string
 	letters := map[string]checker.Verdict{"P": checker.Pass, "F": checker.Fail, "W": checker.Warn, "S": checker.Skip}

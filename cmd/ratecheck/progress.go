@@ -12,21 +12,13 @@ import (
 	"github.com/ratecheck/ratecheck/scenarios"
 )
 
-func planOf(chosen []scenarios.Scenario) scenarios.Plan {
-	var total scenarios.Plan
-	for _, s := range chosen {
-		total = total.Add(s.Plan)
-	}
-	return total
-}
-
 // handshakes is how many requests a run sends before its scenarios: one to chat,
 // and one to each other endpoint that they ask.
 func handshakes(chosen []scenarios.Scenario) int { return 1 + len(scenarios.OtherEndpoints(chosen)) }
 
 // printPlan says what a run will send, before it does.
 func (a *app) printPlan(w io.Writer, chosen []scenarios.Scenario, f runFlags, url string) error {
-	total := planOf(chosen)
+	total := scenarios.Total(chosen)
 	if url == "" {
 		url = "the embedded reference (on virtual time)"
 	}
@@ -52,7 +44,7 @@ func (a *app) progress(w *world, chosen []scenarios.Scenario, f runFlags) (stop 
 	}
 	var done atomic.Int64
 	w.runner.OnAttempt = func(n int) { done.Store(int64(n)) }
-	total := planOf(chosen)
+	total := scenarios.Total(chosen)
 	c := clock.System{}
 	start := c.Now()
 	ctx, cancel := context.WithCancel(context.Background())

@@ -45,6 +45,7 @@ type runFlags struct {
 	dryRun, yes    bool
 	// identify prints how the target counts, and not what it keeps.
 	identify bool
+	manyKeys bool
 	reportFlags
 }
 
@@ -87,6 +88,7 @@ about a second. With a URL it needs a way to get fresh keys with given limits
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no progress")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "print what would be sent, and send nothing")
 	flags.BoolVar(&f.yes, "yes", false, "send requests although our provider is not behind the target, and they may cost money")
+	flags.BoolVar(&f.manyKeys, "many-keys", false, fmt.Sprintf("at the end also ask isolation/many-keys: %d more keys, a request each (beyond this machine with --yes only)", scenarios.ManyKeys))
 	cmd.MarkFlagsMutuallyExclusive("provider-listen", "provider")
 	return cmd
 }
@@ -175,6 +177,9 @@ func (f *runFlags) check(url string) error {
 		}
 		return nil
 	}
+	if f.manyKeys && !f.yes && !isLoopback(url) {
+		return usageError("--many-keys makes %d keys active at once on %s, which is not this machine; add --yes if that is meant", scenarios.ManyKeys, url)
+	}
 	if f.fault != "" {
 		return usageError("--fault breaks the embedded reference; leave out the URL")
 	}
@@ -226,6 +231,14 @@ func (f *runFlags) command(url string) string {
 	} {
 		if flag.value != "" {
 			parts = append(parts, flag.name+" "+quote(flag.value))
+		}
+	}
+	for _, flag := range []struct {
+		name  string
+		given bool
+	}{{"--many-keys", f.manyKeys}, {"--yes", f.manyKeys && url != "" && !isLoopback(url)}} {
+		if flag.given {
+			parts = append(parts, flag.name)
 		}
 	}
 	return strings.Join(parts, " ")

@@ -36,9 +36,16 @@ func selectScenarios(f runFlags) ([]scenarios.Scenario, error) {
 	matchesAny := func(patterns []string, id string) bool {
 		return slices.ContainsFunc(patterns, func(p string) bool { return checker.MatchesID(p, id) })
 	}
-	chosen := scenarios.ForRequirements(all, func(id string) bool {
+	wanted := func(id string) bool {
 		return (len(f.only) == 0 || matchesAny(f.only, id)) && !matchesAny(f.skip, id)
-	})
+	}
+	if f.manyKeys {
+		all = append(all, scenarios.OptIns()...)
+	}
+	chosen := scenarios.ForRequirements(all, wanted)
+	if optIns := scenarios.ForRequirements(scenarios.OptIns(), wanted); len(chosen) == 0 && len(optIns) > 0 {
+		return nil, usageError("%s is asked only where %s is given", optIns[0].Asks[0], optIns[0].OptIn)
+	}
 	if len(chosen) == 0 {
 		return nil, usageError("--only, --skip and --endpoints together leave nothing to test")
 	}

@@ -173,6 +173,16 @@ func parseBase(what, raw string) (*neturl.URL, error) {
 	return u, nil
 }
 
+// isLoopback says whether a URL is on this machine.
+func isLoopback(raw string) bool {
+	u, err := neturl.Parse(raw)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+}
+
 // connectProvider starts our provider, or finds the one that runs.
 func connectProvider(ctx context.Context, w *world, f runFlags) error {
 	r := &w.runner

@@ -15,6 +15,9 @@ type Fault struct {
 	// Endpoints are those on which alone it is broken, and on each of which it
 	// must be caught; empty is wherever.
 	Endpoints []string
+	// Flag is the flag without which no scenario asks that requirement; empty
+	// where every run does.
+	Flag string
 	// Sentence says what it does, and where it was met.
 	Sentence string
 	// Apply replaces a part of a world.
@@ -24,7 +27,7 @@ type Fault struct {
 // Catalogue returns all faults, in the order of the requirements they break.
 func Catalogue() []Fault {
 	var all []Fault
-	for _, group := range [][]Fault{requestFaults(), tokenFaults(), counterFaults(), streamFaults(), wireFaults(), numberFaults(), fairnessFaults(), slotFaults(), edgeFaults(), leavingFaults(), endpointFaults()} {
+	for _, group := range [][]Fault{requestFaults(), tokenFaults(), counterFaults(), streamFaults(), wireFaults(), numberFaults(), fairnessFaults(), slotFaults(), edgeFaults(), leavingFaults(), endpointFaults(), bodyFaults(), resetFaults(), manyKeysFaults()} {
 		all = append(all, group...)
 	}
 	return all

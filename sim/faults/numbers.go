@@ -2,6 +2,7 @@ package faults
 
 import (
 	"bytes"
+	"encoding/json"
 	"io"
 	"net/http"
 	"strconv"
@@ -81,7 +82,15 @@ func fairnessFaults() []Fault {
 		{
 			Name: "floor-of-1024", Breaks: "tokens/small-limit-usable",
 			Sentence: "a request without max_tokens reserves 1024 tokens, however small the limit (LiteLLM 28805)",
-			Apply:    func(p *sim.Parts) { p.Wrap = floorOf1024 },
+			Apply: func(p *sim.Parts) {
+				p.Wrap = floorOf1024
+				// It is a reservation: the provider does not hear of it.
+				onBodies(func(body map[string]any) {
+					if body["max_tokens"] == json.Number("1024") {
+						delete(body, "max_tokens")
+					}
+				})(p)
+			},
 		},
 		{
 			Name: "refusal-as-text", Breaks: "refusal/body",

@@ -158,3 +158,36 @@ func TestDirectives(t *testing.T) {
 		}
 	})
 }
+
+// TestBodiesAreKept where the script says so, byte for byte, and not where they
+// are too long for a history.
+func TestBodiesAreKept(t *testing.T) {
+	inWorld(t, func(w *world) {
+		for _, body := range []string{`{"nonce":"n1","script":{"keep_body":true}}`, `{"nonce":"n2","script":{}}`} {
+			if a := w.register(body); a.status != http.StatusNoContent {
+				t.Fatalf("status %d: %s", a.status, a.body)
+			}
+		}
+		if a := w.register(`{"nonce":"n3","script":{"keep_body":"yes"}}`); a.status != http.StatusBadRequest || !strings.Contains(a.body, "keep_body") {
+			t.Errorf("a word for a boolean: status %d: %s", a.status, a.body)
+		}
+		sent := chat("n1", streamed, `"temperature":0.30000000000000004`, `"n":1.0`, `"n":2`)
+		padding := func(length int) string {
+			text := chat("n1", `"x":""`)
+			return strings.Replace(text, `"x":"`, `"x":"`+strings.Repeat("a", length-len(text)), 1)
+		}
+		for _, c := range []struct{ body, want string }{
+			{sent, sent}, {chat("n2"), ""}, {padding(history.MaxKeptBody), padding(history.MaxKeptBody)}, {padding(history.MaxKeptBody + 1), ""},
+		} {
+			w.ask(c.body)
+			if got := w.last().Body; got != c.want {
+				t.Errorf("of %d bytes %d are kept, want %d: %.80q", len(c.body), len(got), len(c.want), got)
+			}
+		}
+		a := w.call(context.Background(), http.MethodGet, provider.ControlCalls, "")
+		var l provider.Ledger
+		if err := json.Unmarshal([]byte(a.body), &l); err != nil || l.Calls[0].Body != sent {
+			t.Errorf("%v, from outside: %.300s", err, a.body)
+		}
+	})
+}

@@ -122,6 +122,7 @@ func (p *Provider) serve(w http.ResponseWriter, r *http.Request, endpoint string
 	}
 	c := &call{provider: p, request: req, script: script, wire: wire}
 	c.begin(nonce, endpoint, req.Stream)
+	c.keep(body)
 	defer c.end()
 
 	if err := p.clock.Sleep(r.Context(), script.Latency); err != nil {
@@ -206,6 +207,13 @@ func (c *call) begin(nonce, endpoint string, stream bool) {
 	c.record = history.Call{
 		ID: p.calls, Nonce: nonce, Endpoint: endpoint, Stream: stream,
 		Received: p.now(), InFlight: p.inFlight,
+	}
+}
+
+// keep records what the provider received, where that is asked for.
+func (c *call) keep(body []byte) {
+	if c.script.KeepBody && len(body) <= history.MaxKeptBody {
+		c.record.Body = string(body)
 	}
 }
 

@@ -1,0 +1,164 @@
+package checker
+
+import (
+	"testing"
+	"time"
+)
+
+// tells sets the limit and the rest that an answer tells.
+func tells(kind string, limit, remaining any) change {
+	return func(l *line) {
+		telling("x-ratelimit-limit-"+kind, limit)(l)
+		telling("x-ratelimit-remaining-"+kind, remaining)(l)
+	}
+}
+
+func TestLimitTrue(t *testing.T) {
+	const id = "headers/limit-true"
+	start := func(t *testing.T) (*book, *sheet) {
+		b := newBook(t).scenario("answers-quiet", id)
+		return b, b.key(both(100, 1000))
+	}
+	t.Run("true", func(t *testing.T) {
+		b, k := start(t)
+		k.admits(2, "plain", 0, tells("requests", 100, 99), tells("tokens", 1000, 990))
+		b.wants(id, Pass, "4 numbers told", []int{})
+	})
+	t.Run("another limit of requests", func(t *testing.T) {
+		b, k := start(t)
+		k.admit("plain", 0, tells("requests", 100, 99))
+		wrong := k.admit("plain", 0, tells("requests", 1000, 98))
+		b.wants(id, Fail, "the limit of requests is told wrong", []int{wrong})
+	})
+	t.Run("another limit of tokens", func(t *testing.T) {
+		b, k := start(t)
+		wrong := k.admit("plain", 0, tells("requests", 100, 99), tells("tokens", 100, 99))
+		b.wants(id, Fail, "the limit of tokens", []int{wrong})
+		if r := b.verdict(id); r.Expected != "1000" || r.Observed != "100" {
+			t.Errorf("expected %s, observed %s", r.Expected, r.Observed)
+		}
+	})
+	for what, told := range map[string]change{
+		"the limit alone":        telling("x-ratelimit-limit-requests", 5),
+		"the rest alone":         telling("x-ratelimit-remaining-requests", 5),
+		"the upstream's":         telling("llm_provider-x-ratelimit-limit-requests", 5),
+		"words":                  tells("requests", "many", "many"),
+		"of what is not limited": tells("images", 5, 4),
+	} {
+		t.Run(what, func(t *testing.T) {
+			b, k := start(t)
+			k.admit("plain", 0, told)
+			b.wants(id, Skip, "no answer tells a limit and what remains", nil)
+		})
+	}
+	t.Run("on a refusal", func(t *testing.T) {
+		b, k := start(t)
+		k.refuse("plain", 0, tells("requests", 5, 0))
+		b.wants(id, Skip, "", nil)
+	})
+	t.Run("of a kind that the key has no limit of", func(t *testing.T) {
+		b := newBook(t).scenario("answers-quiet", id)
+		b.key(perWindow(100)).admit("plain", 0, tells("requests", 100, 99), tells("tokens", 200000, 1))
+		b.wants(id, Pass, "1 numbers told", nil)
+	})
+}
+
+func TestRemainingTrue(t *testing.T) {
+	const id = "headers/remaining-true"
+	// told are what one answer after the other tells of a limit of 100.
+	for name, test := range map[string]struct {
+		told           []any
+		unknown, known Verdict // where the class was not, and was, measured
+	}{
+		"each at once":                  {[]any{99, 98, 97, 96}, Pass, Pass},
+		"before the own charge":         {[]any{100, 99, 98}, Pass, Pass},
+		"each one answer later":         {[]any{100, 100, 99, 99, 98}, Pass, Pass},
+		"two at a time":                 {[]any{99, 97, 95}, Pass, Pass},
+		"down to nothing":               {[]any{1, 0}, Pass, Pass},
+		"never falls":                   {[]any{100, 100, 100}, Pass, Fail},
+		"rises":                         {[]any{98, 99}, Pass, Fail}, // a bucket may
+		"below nothing":                 {[]any{1, -1}, Fail, Fail},
+		"above the limit":               {[]any{101}, Fail, Fail},
+		"one that cannot be read":       {[]any{99, "many", 98}, Pass, Pass},
+		"constant but for the last one": {[]any{99, 99, 99, 98}, Pass, Fail},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for measured, want := range map[bool]Verdict{false: test.unknown, true: test.known} {
+				b := newBook(t)
+				if measured {
+					b.measured()
+				}
+				k := b.scenario("answers-quiet", id).key(perWindow(100))
+				for i, n := range test.told {
+					k.admit("plain", time.Duration(i)*10*ms, tells("requests", 100, n))
+				}
+				b.wants(id, want, "", nil)
+			}
+		})
+	}
+	t.Run("what shows it", func(t *testing.T) {
+		b := newBook(t)
+		b.measured()
+		k := b.scenario("answers-quiet", id).key(both(100, 1000))
+		k.admit("plain", 0, tells("tokens", 1000, 970))
+		first := k.admit("plain", 10*ms, tells("tokens", 1000, 940))
+		second := k.admit("plain", 20*ms, tells("tokens", 1000, 941))
+		b.wants(id, Fail, "remaining tokens rose on a quiet key", []int{first, second})
+	})
+	t.Run("a window later it may rise", func(t *testing.T) {
+		b := newBook(t)
+		b.measured()
+		k := b.scenario("answers-quiet", id).key(perWindow(100))
+		k.admit("plain", 0, tells("requests", 100, 98))
+		k.admit("plain", 5*sec, tells("requests", 100, 99))
+		b.wants(id, Pass, "2 numbers told", nil)
+	})
+	t.Run("nothing told", func(t *testing.T) {
+		b := newBook(t).scenario("answers-quiet", id)
+		b.key(perWindow(100)).admit("plain", 0)
+		b.wants(id, Skip, "no answer tells", nil)
+	})
+}
+
+func TestKeyBeforeProvider(t *testing.T) {
+	const id = "headers/key-before-provider"
+	start := func(t *testing.T) (*book, *sheet) {
+		b := newBook(t).scenario("answers-provider", id)
+		return b, b.key(both(110, 110_000))
+	}
+	t.Run("the key's own", func(t *testing.T) {
+		b, k := start(t)
+		k.admits(2, "plain", 0, tells("requests", 110, 109), tells("tokens", 110_000, 1), telling("llm_provider-x-ratelimit-limit-requests", 10000))
+		b.wants(id, Pass, "4 numbers told under the unprefixed names", []int{})
+	})
+	t.Run("none", func(t *testing.T) {
+		b, k := start(t)
+		k.admit("plain", 0, telling("x-ratelimit-api_key-limit-requests", 110))
+		b.wants(id, Pass, "no answer carries the provider's numbers", nil)
+	})
+	t.Run("the provider's", func(t *testing.T) {
+		b, k := start(t)
+		k.admit("plain", 0, tells("requests", 110, 109))
+		wrong := k.admit("stream", 0, streamed, tells("requests", 10000, 9999), tells("tokens", 200000, 1))
+		b.wants(id, Fail, "told the provider's numbers", []int{wrong})
+		if r := b.verdict(id); r.Observed != "x-ratelimit-limit-requests: 10000" {
+			t.Errorf("observed %s", r.Observed)
+		}
+	})
+	t.Run("the provider's behind the key's", func(t *testing.T) {
+		b, k := start(t)
+		wrong := k.admit("plain", 0, telling("x-ratelimit-limit-tokens", "110000, 200000"))
+		b.wants(id, Fail, "", []int{wrong})
+	})
+	t.Run("of what the key has no limit of", func(t *testing.T) {
+		b := newBook(t).scenario("answers-provider", id)
+		b.key(perWindow(110)).admit("plain", 0, tells("tokens", 200000, 1))
+		b.wants(id, Pass, "", nil)
+	})
+	t.Run("nothing admitted", func(t *testing.T) {
+		b, k := start(t)
+		k.refuse("plain", 0, tells("requests", 10000, 9999))
+		k.lose("plain", 0)
+		b.wants(id, Inconclusive, "nothing was admitted: attempt 2", nil)
+	})
+}
