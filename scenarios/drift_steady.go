@@ -53,8 +53,7 @@ func driftSteady(windows int) Scenario {
 				}
 				// A window of a limiter that keeps time in whole seconds is then
 				// whole, and is not over before it was used up.
-				const begun = 20 * time.Millisecond
-				if err := s.untilFraction(ctx, begun); err != nil {
+				if err := s.untilFraction(ctx, secondBegun); err != nil {
 					return err
 				}
 				for _, shot := range mix {

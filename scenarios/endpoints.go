@@ -93,6 +93,10 @@ func (e endpoint) scenario() Scenario {
 }
 
 func (e endpoint) play(ctx context.Context, s *Stage) error {
+	// A window of a limiter that keeps time in whole seconds is then whole.
+	if err := s.untilFraction(ctx, secondBegun); err != nil {
+		return err
+	}
 	key, err := s.Key(ctx, history.Limits{Requests: limit(e.rpm), Tokens: limit(e.tpm)})
 	if err != nil {
 		return err

@@ -33,8 +33,7 @@ func requestsStraddle() Scenario {
 			if err != nil {
 				return err
 			}
-			const begun = 20 * time.Millisecond
-			if err := s.untilFraction(ctx, begun); err != nil {
+			if err := s.untilFraction(ctx, secondBegun); err != nil {
 				return err
 			}
 			w, start := s.Window(), s.Now()
@@ -90,6 +89,9 @@ func (s *Stage) straddle(ctx context.Context, key *Key, asks []string, edge time
 	}
 	return nil
 }
+
+// secondBegun is the part of a second that is over when it has surely begun.
+const secondBegun = 20 * time.Millisecond
 
 // untilFraction waits until a part of a second of this machine's clock is over.
 // Windows of limiters that keep time in whole seconds then end when they are
