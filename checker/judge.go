@@ -81,7 +81,7 @@ func guarded(r Requirement, v *view) (f finding) {
 	if len(v.all()) == 0 {
 		return undecided("the history holds no attempt of this scenario")
 	}
-	return r.judge(v)
+	return v.fairToQueue(r, r.judge(v))
 }
 
 // guardedClass is the class, and none where finding it failed.

@@ -14,8 +14,12 @@ const asksForClass = "requests/limit-kept"
 
 // requestClasses are the classes that explain every admission and refusal of
 // the scenario in which a request limit was asked hardest. A request without a
-// clear outcome may have been counted, so that nothing can be told beside it.
+// clear outcome may have been counted, so that nothing can be told beside it. A
+// target that queues is of none of these classes.
 func (j *joined) requestClasses() []window.Class {
+	if j.queue.class() != "" {
+		return nil // when a request was counted is known to the length of its wait only
+	}
 	for _, plan := range j.Run.Planned {
 		if !slices.Contains(plan.Asks, asksForClass) {
 			continue
@@ -40,6 +44,9 @@ func (j *joined) requestClasses() []window.Class {
 }
 
 func (j *joined) className() string {
+	if name := j.queue.class(); name != "" {
+		return name
+	}
 	var names []string
 	for _, c := range j.requestClasses() {
 		names = append(names, c.String())
