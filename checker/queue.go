@@ -32,8 +32,8 @@ const (
 	// busy target too.
 	overtakersNeeded = 3
 	overtakersShare  = 0.9
-	// queuedNeeded is how many requests must have waited: one that is late is
-	// an accident.
+	// queuedNeeded is how many requests of one key must have waited: one that is
+	// late is an accident.
 	queuedNeeded = 3
 )
 
@@ -76,13 +76,13 @@ func (j *joined) findQueue() *queue {
 		}
 	}
 	over := newOvertakers(j, all)
-	q := &queue{waits: map[int]time.Duration{}}
+	q, most := &queue{waits: map[int]time.Duration{}}, 0
 	for _, k := range j.Keys {
 		perTurn := time.Duration(0)
 		if l := k.Limits.Requests; l != nil && *l > 0 {
 			perTurn = j.Run.Window / time.Duration(*l)
 		}
-		former := time.Duration(-1)
+		former, ofKey := time.Duration(-1), 0
 		reached := slices.DeleteFunc(slices.Clone(j.byKey[k.Alias]), func(a seen) bool { return len(a.calls) == 0 })
 		slices.SortStableFunc(reached, func(a, b seen) int { return cmp.Compare(firstReceived(a), firstReceived(b)) })
 		for _, a := range reached {
@@ -98,6 +98,7 @@ func (j *joined) findQueue() *queue {
 				continue
 			}
 			q.waits[a.ID] = wait
+			ofKey++
 			if k.Limits.Parallel != nil {
 				continue // may have waited for a slot
 			}
@@ -107,8 +108,9 @@ func (j *joined) findQueue() *queue {
 				q.paced++
 			}
 		}
+		most = max(most, ofKey)
 	}
-	if len(q.waits) < queuedNeeded {
+	if most < queuedNeeded {
 		return nil
 	}
 	return q

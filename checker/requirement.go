@@ -116,6 +116,7 @@ func Catalogue() []Requirement {
 		requestRequirements(), tokenRequirements(), counterRequirements(),
 		parallelRequirements(), slotRequirements(), isolationRequirements(), headerRequirements(), numberRequirements(),
 		refusalRequirements(), fairnessRequirements(),
+		quickRequirements(),
 	)
 }
 

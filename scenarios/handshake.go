@@ -17,7 +17,7 @@ const HandshakeScenario = "handshake"
 // that is not behind the target before anything else is sent.
 func (r *Runner) handshake(ctx context.Context) error {
 	s := &Stage{runner: r, scenario: &Scenario{Name: HandshakeScenario}}
-	key, err := s.Key(ctx, history.Limits{Requests: limit(handshakeRequests)})
+	key, err := s.KeyThat(ctx, history.Limits{Requests: limit(handshakeRequests)}, func(history.Limits) bool { return true })
 	if err != nil {
 		return err
 	}

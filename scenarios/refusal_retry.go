@@ -13,24 +13,37 @@ import (
 // once for tokens, at once.
 func refusalRetry() Scenario {
 	const (
-		rpm, tpm = 5, 330
-		cost     = 100
-		tries    = 10
+		usual, tpm = 5, 330 // requests and tokens a window
+		cost       = 100
+		tries      = 10
 	)
-	asks := []string{"refusal/retry-after-sufficient"}
+	plan := func(rpm int) Plan {
+		n := 3*tries + 2 + 4*max(0, rpm-usual)/3
+		return Plan{Keys: 2, Requests: n, Tokens: int64(n) * cost, Windows: 3.4, Seconds: 3}
+	}
+	asks := []string{"refusal/retry-after-sufficient", "refusal/quick"}
 	return Scenario{
 		Name:          "refusal-retry",
 		Sentence:      "a key is used up, told when to come back, and comes back exactly then",
 		Asks:          asks,
 		NeedsProvider: true,
-		Plan:          Plan{Keys: 2, Requests: 3*tries + 2, Tokens: (3*tries + 2) * cost, Windows: 3.4, Seconds: 3},
+		Plan:          plan(usual),
+		PlanWith:      perRequests(usual, plan),
 		Play: func(ctx context.Context, s *Stage) error {
-			play := func(limits history.Limits, shot Shot, late time.Duration) error {
-				key, err := s.Key(ctx, limits)
+			play := func(limits history.Limits, fits func(history.Limits) bool, shot Shot, late time.Duration) error {
+				key, err := s.KeyThat(ctx, limits, fits)
 				if err != nil {
 					return err
 				}
+				// One after the other would be slower than a bucket refills.
+				crowd := 0
+				if rpm := key.Limits.Requests; rpm != nil {
+					crowd = int(max(0, *rpm-usual))
+				}
 				shot.Step = "use-up"
+				if _, err := s.Burst(ctx, key, crowd, func(int) Shot { return shot }); err != nil {
+					return err
+				}
 				refusal, refused, err := s.useUp(ctx, key, tries, shot)
 				if err != nil || !refused {
 					return err
@@ -41,17 +54,25 @@ func refusalRetry() Scenario {
 					}
 					// A bucket has refilled a little meanwhile.
 					shot.Step = "ask-late"
+					if _, err := s.Burst(ctx, key, crowd/3, func(int) Shot { return shot }); err != nil {
+						return err
+					}
 					if refusal, refused, err = s.useUp(ctx, key, tries, shot); err != nil || !refused {
 						return err
 					}
 				}
 				return s.obey(ctx, key, refusal, shot)
 			}
-			return s.beside(
+			return s.besideWhatCan(
 				func() error {
-					return play(history.Limits{Requests: limit(rpm)}, cheap("", asks, false), s.Window()/3)
+					return play(history.Limits{Requests: limit(usual)}, s.anyRequests, cheap("", asks, false), s.Window()/3)
 				},
-				func() error { return play(history.Limits{Tokens: limit(tpm)}, costing("", asks, 40, 60), 0) },
+				func() error {
+					tokens := history.Limits{Tokens: limit(tpm)}
+					return play(tokens, func(granted history.Limits) bool {
+						return sameWhere(tokens, granted) && s.outOfReach(granted, tokens)
+					}, costing("", asks, 40, 60), 0)
+				},
 			)
 		},
 	}
@@ -67,11 +88,19 @@ func (s *Stage) useUp(ctx context.Context, k *Key, n int, shot Shot) (refusal hi
 		if a.Status != 200 {
 			return a, true, nil
 		}
-		if err := s.Wait(ctx, fillPause(s.Window())); err != nil {
+		if err := s.Wait(ctx, min(fillPause(s.Window()), s.untilNext(k)/4)); err != nil {
 			return a, false, err
 		}
 	}
 	return refusal, false, nil
+}
+
+// untilNext is how long a bucket takes to refill by one request of a key.
+func (s *Stage) untilNext(k *Key) time.Duration {
+	if k.Limits.Requests == nil {
+		return s.Window()
+	}
+	return s.Window() / time.Duration(max(1, *k.Limits.Requests))
 }
 
 // obey waits as long as a refusal says and asks once more. A refusal that says

@@ -8,6 +8,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"github.com/ratecheck/ratecheck/history"
 )
 
 // Scenario is one stimulus. It plays on keys of its own, beside all others.
@@ -23,6 +25,9 @@ type Scenario struct {
 	NeedsProvider bool
 	// Plan is the most that it sends.
 	Plan Plan
+	// PlanWith is the Plan on a target whose keys all have the same limits, for
+	// a scenario that plays with whatever they are; nil is Plan.
+	PlanWith func(granted history.Limits) Plan
 	// Play sends it. An error means that it could not be played to its end.
 	Play func(ctx context.Context, s *Stage) error
 }

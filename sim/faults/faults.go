@@ -21,7 +21,7 @@ type Fault struct {
 // Catalogue returns all faults, in the order of the requirements they break.
 func Catalogue() []Fault {
 	var all []Fault
-	for _, group := range [][]Fault{requestFaults(), tokenFaults(), counterFaults(), streamFaults(), wireFaults(), numberFaults(), fairnessFaults(), slotFaults()} {
+	for _, group := range [][]Fault{requestFaults(), tokenFaults(), counterFaults(), streamFaults(), wireFaults(), numberFaults(), fairnessFaults(), slotFaults(), waitingFaults()} {
 		all = append(all, group...)
 	}
 	return all
