@@ -181,15 +181,20 @@ func (q *queue) class() string {
 // brief prints a wait.
 func brief(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
 
-// queued is the longest wait of a scenario's requests, and whether there is one
-// on a target that queues.
+// queued is how long a scenario's requests waited at the most, and whether they
+// did: those of a short wait do not show, where others of the target do.
 func (v *view) queued() (longest time.Duration, any bool) {
 	if v.queue == nil {
 		return 0, false
 	}
-	for _, a := range v.all() {
-		if wait, waited := v.queue.waits[a.ID]; waited {
-			longest, any = max(longest, wait), true
+	for _, k := range v.keys {
+		if v.queue.class() != "" && k.Limits.Requests != nil {
+			longest, any = max(longest, v.queue.longest), true
+		}
+		for _, a := range k.attempts {
+			if wait, waited := v.queue.waits[a.ID]; waited {
+				longest, any = max(longest, wait), true
+			}
 		}
 	}
 	return longest, any

@@ -36,8 +36,8 @@ func requestRequirements() []Requirement {
 			Sentence: "No request is refused that every known class of limiter would admit.",
 			Source:   "LIMITER rule 1; DESIGN §6 (a refusal that is false for every class)",
 			Tolerances: []Tolerance{{
-				Value:  "a request counts whole for one window and 0.5 s after its end and falls linearly to nothing in the next",
-				Reason: "that is the most any known class remembers of it (the sliding counter), if it counts beside the answer",
+				Value:  "a request counts whole for 1.1 windows and 0.5 s after its end and falls linearly to nothing in the next",
+				Reason: "that is the most any known class remembers of it (the sliding counter, and logs of ten sub-windows), if it counts beside the answer",
 			}, {
 				Value:  "a 408, 503 or 529 to a kind of request that is refused with 429 elsewhere: INCONCLUSIVE",
 				Reason: "an overload or a timeout looks the same",
@@ -173,12 +173,20 @@ func describe(a seen) string {
 	return text
 }
 
+// subWindows is how many sub-windows a log of counts has at least. Each counts
+// until the last of it is a window old, so that the first of it counts longer.
+const subWindows = 10
+
+// remembered is how much longer than a window after its answer an attempt may
+// count whole: it was charged beside the answer, into a sub-window.
+func (v *view) remembered() time.Duration { return chargeDelay + v.Run.Window/subWindows }
+
 // spentRequests are the attempts that may have been counted.
 func (v *view) spentRequests(attempts []seen) []window.Spent {
 	var spent []window.Spent
 	for _, a := range attempts {
 		if a.outcome != refused || a.doubtful {
-			spent = append(spent, window.Spent{From: a.Sent, To: a.Done + chargeDelay, Cost: 1, Cap: 1})
+			spent = append(spent, window.Spent{From: a.Sent, To: a.Done + v.remembered(), Cost: 1, Cap: 1})
 		}
 	}
 	return spent

@@ -134,18 +134,23 @@ func (q *requestQueue) wrap(next http.Handler) http.Handler {
 			return
 		}
 		if q.clock.Sleep(r.Context(), wait) == nil {
-			next.ServeHTTP(&headWriter{ResponseWriter: w, change: dropRequestNumbers}, r)
+			next.ServeHTTP(&headWriter{ResponseWriter: w, change: q.tell(limit, wait)}, r)
 		}
 	})
 }
 
-// dropRequestNumbers keeps the provider's request limit from being told as the
-// key's.
-func dropRequestNumbers(h http.Header, _ int) {
-	for name := range h {
-		if lower := strings.ToLower(name); strings.HasPrefix(lower, "x-ratelimit-") && strings.HasSuffix(lower, "-requests") {
-			h.Del(name)
+// tell writes a key's own numbers over those of the provider: who had to wait
+// leaves nothing behind for who comes next.
+func (q *requestQueue) tell(limit int64, waited time.Duration) func(http.Header, int) {
+	left := max(0, limit-1-int64(waited/(q.window/time.Duration(max(1, limit)))))
+	return func(h http.Header, _ int) {
+		for name := range h {
+			if lower := strings.ToLower(name); strings.HasPrefix(lower, "x-ratelimit-") && strings.HasSuffix(lower, "-requests") {
+				h.Del(name)
+			}
 		}
+		h.Set("X-Ratelimit-Limit-Requests", strconv.FormatInt(limit, 10))
+		h.Set("X-Ratelimit-Remaining-Requests", strconv.FormatInt(left, 10))
 	}
 }
 
