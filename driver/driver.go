@@ -109,6 +109,7 @@ func (e *exchange) play(ctx context.Context, r Request) {
 	e.attempt.Headers = e.driver.now()
 	e.attempt.Status = res.StatusCode
 	e.attempt.Header = keepHeaders(res.Header, e.clean)
+	e.attempt.RetryIn = retryIn(res.Header)
 	e.read(ctx, res)
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 )
 
 // keepHeaders picks the headers that are judged or that say who answered. A
@@ -25,6 +26,20 @@ func keepHeaders(h http.Header, clean func(string) string) map[string]string {
 		kept[name] = clean(strings.Join(lines, ", "))
 	}
 	return kept
+}
+
+// retryIn is how long a Retry-After that is a date asks to wait, by the clock
+// that wrote the answer's Date; 0 where either is missing.
+func retryIn(h http.Header) time.Duration {
+	until, err := http.ParseTime(h.Get("Retry-After"))
+	if err != nil {
+		return 0
+	}
+	now, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		return 0
+	}
+	return max(0, until.Sub(now))
 }
 
 // upstreamPrefix marks what a proxy passes on of its upstream's headers.

@@ -100,6 +100,10 @@ type Attempt struct {
 	// content-type, in lower case; several lines of one name are joined by
 	// ", ".
 	Header map[string]string `json:"header,omitempty"`
+	// RetryIn is how long Retry-After asks to wait where it is a date, counted
+	// from the Date of the same answer: the target's clock may be another than
+	// ours. 0 where it is no date, or there is no Date.
+	RetryIn time.Duration `json:"retry_in_ns,omitempty"`
 	// Usage is what the answer said of tokens.
 	Usage *Usage `json:"usage,omitempty"`
 	// Events counts the events of a stream, Done included.

@@ -2,7 +2,7 @@ package scenarios
 
 import (
 	"context"
-	"errors"
+	"strings"
 	"time"
 
 	"github.com/ratecheck/ratecheck/history"
@@ -103,11 +103,22 @@ func (s *Stage) untilNext(k *Key) time.Duration {
 	return s.Window() / time.Duration(max(1, *k.Limits.Requests))
 }
 
+// dateGrain is how much longer than a date says is waited: dates have whole
+// seconds, and may be cut to them.
+const dateGrain = time.Second
+
 // obey waits as long as a refusal says and asks once more. A refusal that says
 // nothing, or a time that no class of limiter needs, is not waited for.
 func (s *Stage) obey(ctx context.Context, k *Key, refusal history.Attempt, shot Shot) error {
-	wait, err := history.ParseRetryAfter(refusal.Header["retry-after"], s.runner.Clock.Now())
-	if errors.Is(err, history.ErrNoRetryAfter) || err != nil || wait > 2*s.Window()+time.Second {
+	value := refusal.Header["retry-after"]
+	wait, err := history.ParseRetryAfter(value, s.runner.Clock.Now())
+	if refusal.RetryIn > 0 {
+		wait = refusal.RetryIn
+	}
+	if strings.Contains(value, ":") {
+		wait += dateGrain
+	}
+	if err != nil || wait > 2*s.Window()+2*dateGrain {
 		return nil // the requirement on Retry-After itself tells
 	}
 	if err := s.Until(ctx, refusal.Headers+wait); err != nil {

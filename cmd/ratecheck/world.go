@@ -148,7 +148,7 @@ func (a *app) realWorld(ctx context.Context, f runFlags, raw string, chosen []sc
 		runner: scenarios.Runner{
 			Clock: c, Epoch: c.Now(), Seed: f.seed, RunID: id,
 			Target: target.Target{
-				URL: base, Transport: driver.NewTransport(), Model: f.model, Window: f.window,
+				URL: base, Transport: driver.NewTargetTransport(), Model: f.model, Window: f.window,
 				TokenClass: f.tokenClass, Keys: keys,
 			},
 		},
