@@ -181,6 +181,10 @@ func (q *queue) class() string {
 // brief prints a wait.
 func brief(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
 
+func toldOfQueue(longest time.Duration) string {
+	return fmt.Sprintf("the target queues: up to %s", brief(longest))
+}
+
 // queued is how long a scenario's requests waited at the most, and whether they
 // did: those of a short wait do not show, where others of the target do.
 func (v *view) queued() (longest time.Duration, any bool) {
@@ -208,7 +212,7 @@ func (v *view) fairToQueue(r Requirement, f finding) finding {
 	if !any {
 		return f
 	}
-	told := fmt.Sprintf("the target queues: up to %s", brief(longest))
+	told := toldOfQueue(longest)
 	switch {
 	case f.verdict == Inconclusive:
 		return skipped(told + "; " + f.message)

@@ -54,7 +54,11 @@ func judgeQuick(v *view) finding {
 			observed: fmt.Sprintf("%s, the quickest", seconds(took)), attempts: []int{quickest.ID},
 		}
 	}
-	return passed(fmt.Sprintf("%s, the quickest of %d refusals that were sent alone", seconds(took), n))
+	said := fmt.Sprintf("%s, the quickest of %d refusals that were sent alone", seconds(took), n)
+	if longest, queues := v.queued(); queues {
+		said += "; " + toldOfQueue(longest)
+	}
+	return passed(said)
 }
 
 // alone are the attempts beside which no other of their key was under way.

@@ -33,7 +33,7 @@ func (j *joined) requestClasses() []window.Class {
 			if len(events) < len(k.attempts) {
 				return nil
 			}
-			rule := window.Rule{Limit: *k.Limits.Requests, Window: v.Run.Window, Early: clockGrain}
+			rule := window.Rule{Limit: *k.Limits.Requests, Window: v.Run.Window, Early: clockGrain, Grain: bucketGrain}
 			if may, turns := turnsOnWholeSeconds(events); may && turns >= turnsNeeded {
 				rule.Early = wholeSecond
 			}

@@ -159,3 +159,19 @@ func TestNothingSoundIsAccusedWithOnePolicy(t *testing.T) {
 		})
 	}
 }
+
+// TestBucketOnAClockOfMilliseconds: at 20 requests in 5 s a bucket that counts
+// milliseconds lets one in a little early; it was accused in one seed of 40.
+func TestBucketOnAClockOfMilliseconds(t *testing.T) {
+	meter, known := sound.Find("leaky-meter")
+	if !known {
+		t.Fatal("there is no leaky-meter")
+	}
+	rpm := int64(20)
+	for seed := uint64(31); seed <= 35; seed++ {
+		_, r := fixedKeysRun(t, runFlags{seed: seed, window: 5 * time.Second, model: "m"}, history.Limits{Requests: &rpm}, meter.Apply)
+		if got := wrong(r); len(got) > 0 {
+			t.Errorf("seed %d: accused of %v", seed, got)
+		}
+	}
+}

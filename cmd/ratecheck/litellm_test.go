@@ -45,6 +45,7 @@ func litellm1823() map[string]checker.Verdict {
 		"refusal/before-stream":          checker.Pass,
 		"refusal/retry-after":            checker.Pass,
 		"refusal/retry-after-sufficient": checker.Pass,
+		"refusal/quick":                  checker.Pass,
 
 		"parallel/kept-across-windows":         checker.Fail,
 		"parallel/slot-freed":                  checker.Fail, // after the client left

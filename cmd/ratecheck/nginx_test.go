@@ -122,7 +122,7 @@ func TestNginx(t *testing.T) {
 		},
 		"queue": {
 			zone: zone, limit: "limit_req zone=keys burst=9;", args: []string{"--rpm", "10"},
-			class: []string{"leaky bucket as a queue (waits up to 4."},
+			class: []string{"leaky bucket as a queue (waits up to "},
 			passes: []string{
 				"requests/limit-kept", "requests/limit-usable", "requests/window-reopens", "requests/one-upstream-call", "isolation/keys",
 			},
