@@ -26,13 +26,13 @@ func requestRequirements() []Requirement {
 	return []Requirement{
 		{
 			ID: "requests/limit-kept", Level: Must, Layer: Enforcement,
-			Sentence:   "No more requests are admitted than the limit allows any known class of limiter.",
-			Source:     "LIMITER rule 1; DESIGN §6 (bounds of fixed window, log, counter, bucket)",
+			Sentence: "No more requests are admitted than the limit allows any known class of limiter.",
+			Source:   "LIMITER rule 1; DESIGN §6 (bounds of fixed window, log, counter, bucket)",
 			Tolerances: []Tolerance{wholeSeconds, {
 				Value:  "windows up to 1 ms short, buckets refilled up to 5 ms early",
 				Reason: "many limiters keep time in milliseconds, and read it once for all that is ready",
 			}},
-			judge:      judgeRequestsKept,
+			judge: judgeRequestsKept,
 		},
 		{
 			ID: "requests/limit-usable", Level: Must, Layer: Enforcement,

@@ -163,7 +163,7 @@ func newCase(r Rule, events []Event) *lawCase {
 	limit, window, early := r.terms()
 	return &lawCase{
 		limit: limit, window: window, early: early, events: events,
-		grain: min(max(int64(r.Grain), 0), window-1),
+		grain:    min(max(int64(r.Grain), 0), window-1),
 		admitted: newSeries(pick(events, true)),
 		verdicts: map[Class]Finding{},
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"log"
 	"net/http"
@@ -110,7 +109,7 @@ func TestHabitsOverSockets(t *testing.T) {
 			if r.Summary.Pass <= len(only) || r.Summary.Pass != len(r.Results) {
 				t.Errorf("%+v: %v", r.Summary, notPassed(r))
 			}
-			t.Log(fmt.Sprintf("%+v", r.Summary))
+			t.Logf("%+v", r.Summary)
 		})
 	}
 }
