@@ -32,6 +32,9 @@ const (
 	// busy target too.
 	overtakersNeeded = 3
 	overtakersShare  = 0.9
+	// overtakersAsked is how many are looked at, so that a load test's history
+	// is judged in its length.
+	overtakersAsked = 200
 	// queuedNeeded is how many requests of one key must have waited: one that is
 	// late is an accident.
 	queuedNeeded = 3
@@ -154,7 +157,7 @@ func newOvertakers(j *joined, all []seen) overtakers {
 func (o overtakers) passed(a seen, wait time.Duration) bool {
 	quick, all := 0, 0
 	at, _ := slices.BinarySearch(o.sent, a.Sent)
-	for ; at < len(o.sent) && o.sent[at] <= a.Sent+wait/2; at++ {
+	for ; at < len(o.sent) && o.sent[at] <= a.Sent+wait/2 && all < overtakersAsked; at++ {
 		b := o.list[at]
 		if b.ID == a.ID || b.Key == a.Key && b.outcome == admitted {
 			continue
