@@ -94,7 +94,7 @@ func TestHabitsOverSockets(t *testing.T) {
 		{"h2c beside HTTP/1", protocols(func(p *http.Protocols) { p.SetHTTP1(true); p.SetUnencryptedHTTP2(true) }), nil},
 		{"h2c alone", protocols(func(p *http.Protocols) { p.SetUnencryptedHTTP2(true) }), nil},
 	}
-	for _, habit := range sound.Habits() {
+	for _, habit := range append(sound.Habits(), sound.EarlyRefusals()) {
 		plays = append(plays, play{habit.Name, nil, habit.Apply})
 	}
 	for _, p := range plays {

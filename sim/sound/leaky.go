@@ -40,6 +40,23 @@ func leakyLimiters() []Limiter {
 	}
 }
 
+// EarlyRefusals is a limiter that does not wait for the body of who it refuses.
+// It is sound for keys with a request limit alone: who is refused for anything
+// else was charged by then.
+func EarlyRefusals() Limiter {
+	return Limiter{
+		Name:     "early-refusals",
+		Sentence: "a leaky bucket as a meter that decides by the headers, and closes the connection on the body of who is refused",
+		Apply: func(p *sim.Parts) {
+			q := &requestQueue{
+				clock: p.Clock, keys: p.Keys, window: p.Window, due: map[string]time.Time{}, at: headers,
+				size: func(limit int64) int64 { return limit - 1 },
+			}
+			p.Keys, p.Wrap = keysWithout{p.Keys, reference.Requests}, q.wrap
+		},
+	}
+}
+
 // queueing puts a queue for requests, of a size that depends on the limit,
 // before the reference.
 func queueing(size func(limit int64) int64) func(*sim.Parts) {
@@ -110,12 +127,21 @@ func limitOf(keys reference.Keys, r *http.Request, kind reference.Kind) (bearer 
 	return bearer, limit, known && limit != reference.Unlimited && r.Method == http.MethodPost
 }
 
+// pace is what happens to those who come too early and are not refused.
+type pace int
+
+const (
+	queued  pace = iota // they wait for their turn
+	headers             // they go on at once; who is refused is not even read
+)
+
 // requestQueue lets a key's requests through at the rate of its limit.
 type requestQueue struct {
 	clock  clock.Clock
 	keys   reference.Keys
 	window time.Duration
 	size   func(limit int64) int64 // how many may wait
+	at     pace
 
 	mu  sync.Mutex
 	due map[string]time.Time // when the key's next request may go on
@@ -130,10 +156,13 @@ func (q *requestQueue) wrap(next http.Handler) http.Handler {
 		}
 		wait, turned := q.join(bearer, max(1, limit))
 		if turned || limit == 0 {
+			if q.at == headers {
+				w.Header().Set("Connection", "close")
+			}
 			refuseFull(w, wait)
 			return
 		}
-		if q.clock.Sleep(r.Context(), wait) == nil {
+		if q.at == headers || q.clock.Sleep(r.Context(), wait) == nil {
 			next.ServeHTTP(&headWriter{ResponseWriter: w, change: q.tell(limit, wait)}, r)
 		}
 	})
