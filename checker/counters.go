@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/ratecheck/ratecheck/checker/window"
+	"github.com/ratecheck/ratecheck/history"
 )
 
 // Token counters, as an answer's headers tell them. A counter can rise by
@@ -18,6 +19,7 @@ func counterRequirements() []Requirement {
 		Reason: "a counter that can only be read by filling it up is known to one request",
 	}
 	tokenizer := Tolerance{Value: "10 % of what was used", Reason: "a limiter may count the text with a tokenizer of its own"}
+	plainProbe := Tolerance{Value: "what the probe before the streams used", Reason: "it is no stream, and may be counted otherwise"}
 	return []Requirement{
 		{
 			ID: "refund/upstream-error", Level: Must, Layer: Enforcement,
@@ -43,14 +45,14 @@ func counterRequirements() []Requirement {
 			ID: "tokens/streams-counted", Level: Must, Layer: Enforcement,
 			Sentence:   "A stream costs what it used.",
 			Source:     "LIMITER rule 15; Envoy AI Gateway 2290",
-			Tolerances: []Tolerance{byFilling, tokenizer}, judge: judgeStreams,
+			Tolerances: []Tolerance{byFilling, tokenizer, plainProbe}, judge: judgeStreams,
 		},
 		{
 			ID: "tokens/streams-without-usage-counted", Level: Must, Layer: Enforcement,
 			Sentence:   "A stream costs what it used, also if the client did not ask for usage.",
 			Source:     "LIMITER rule 15; Envoy AI Gateway 2290",
-			Tolerances: []Tolerance{byFilling, tokenizer},
-			judge:      judgeStreams,
+			Tolerances: []Tolerance{byFilling, tokenizer, plainProbe},
+			judge:      judgeSilentStreams,
 		},
 		{
 			ID: "refund/unused-estimate", Level: Must, Layer: Enforcement,
@@ -101,6 +103,10 @@ func (v *view) still(first, last seen) bool {
 	return v.decidedBy(last) < first.Sent+v.Run.Window-wholeSecond
 }
 
+// firstOf is the first attempt of a key, of whose attempts some may have been
+// left out.
+func (v *view) firstOf(k keyView) seen { return v.byKey[k.Alias][0] }
+
 // rested says whether everything before a probe had the time to be charged.
 func rested(before []seen, probe seen) bool {
 	return lastEnd(before)+chargeDelay <= probe.Sent
@@ -118,22 +124,33 @@ func tokensOf(attempts []seen) int64 {
 // be off.
 const foreignTokenizer = 0.10
 
-func judgeDrift(v *view) finding { return v.counted(0, 0) }
+func judgeDrift(v *view) finding { return v.counted("drift/remaining-matches-usage", 0, 0) }
 
-func judgeStreams(v *view) finding { return v.counted(foreignTokenizer, 0) }
+func judgeStreams(v *view) finding {
+	return v.counted("tokens/streams-counted", foreignTokenizer, 0)
+}
+
+func judgeSilentStreams(v *view) finding {
+	return v.counted("tokens/streams-without-usage-counted", foreignTokenizer, 0)
+}
 
 // aTokenEach is by how much each request may be charged more than it used where
 // something else is asked than whether the counter drifts.
 const aTokenEach = 1
 
-func judgeSurplus(v *view) finding { return v.counted(0, aTokenEach) }
+func judgeSurplus(v *view) finding { return v.counted("refund/unused-estimate", 0, aTokenEach) }
 
-// counted judges traffic between two equal probes: the counter must have fallen
-// by what was used, to within a part of it and so many tokens a request.
-func (v *view) counted(part float64, each int64) finding {
+// counted judges the traffic that was sent for a requirement between two equal
+// probes: the counter must have fallen by what was used, to within a part of it
+// and so many tokens a request.
+func (v *view) counted(id string, part float64, each int64) finding {
+	asked := v.asked(id)
 	var traffic []seen
-	for _, k := range v.keys {
-		traffic = append(traffic, step(k.attempts, "traffic")...)
+	var last keyView
+	for _, k := range asked.keys {
+		if some := step(k.attempts, "traffic*"); len(some) > 0 {
+			traffic, last = append(traffic, some...), k
+		}
 	}
 	for _, a := range traffic {
 		if a.outcome != admitted || a.Error != "" || a.Status != 200 {
@@ -143,11 +160,17 @@ func (v *view) counted(part float64, each int64) finding {
 	if len(traffic) == 0 {
 		return undecided("no traffic was sent")
 	}
-	last := v.keys[len(v.keys)-1]
 	if len(v.keys) > 1 {
 		return v.driftByFilling(last, traffic)
 	}
-	read, trouble := readings(last, "probe-1", "probe-2")
+	probes := steps(step(last.attempts, "probe-*"))
+	if len(probes) != 2 {
+		return undecided(fmt.Sprintf("%d probes were sent, and not two", len(probes)))
+	}
+	if len(step(last.attempts, "fill")) > 0 && ratesOf(step(last.attempts, probes[0])[0]).TokensRemaining == nil {
+		return v.countedByFilling(v.keys[0], traffic)
+	}
+	read, trouble := readings(last, probes...)
 	if trouble != nil {
 		return *trouble
 	}
@@ -159,16 +182,20 @@ func (v *view) counted(part float64, each int64) finding {
 		observed: fmt.Sprintf("it fell by %d, to %d", fell, second.left),
 		attempts: append(append([]int{first.of.ID}, ids(traffic)...), second.of.ID),
 	}
+	slop := part*float64(want) + float64(each*int64(len(traffic)+1))
+	if traffic[0].Stream && part > 0 && traffic[0].Endpoint != history.Chat {
+		slop += float64(used(first.of)) // a plain request, of which nothing is said here
+	}
 	switch {
 	case fell == want:
 		return passed(fmt.Sprintf("%d tokens used, and the counter fell by as much", want))
-	case math.Abs(float64(fell-want)) <= part*float64(want)+float64(each*int64(len(traffic)+1)):
+	case math.Abs(float64(fell-want)) <= slop:
 		return passed(fmt.Sprintf("%d tokens used, and the counter fell by %d", want, fell))
 	case fell > want:
 		return f
 	case !rested(traffic, second.of):
 		return undecided(fmt.Sprintf("the counter was read less than %s after the traffic had ended", chargeDelay))
-	case v.still(first.of, second.of):
+	case v.still(v.firstOf(last), second.of):
 		f.needs = []string{asksForClass}
 		return f
 	}
@@ -195,7 +222,7 @@ func (v *view) driftByFilling(k keyView, traffic []seen) finding {
 		return f
 	case total <= limit+slop+late:
 		return passed(fmt.Sprintf("%d of %d tokens were admitted before the first refusal (known to one request, %d)", total, limit, slop))
-	case v.still(k.attempts[0], full):
+	case v.still(v.firstOf(k), full):
 		f.needs = []string{asksForClass}
 		return f
 	}

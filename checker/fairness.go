@@ -45,7 +45,7 @@ func fairnessRequirements() []Requirement {
 		},
 		{
 			ID: "refusal/body", Level: Must, Layer: Contract,
-			Sentence: "A refusal has a JSON body; it should be an error object as OpenAI's, or problem+json.",
+			Sentence: "A refusal has a JSON body; it should be an error object as OpenAI's or Anthropic's, or problem+json.",
 			Source:   "LIMITER rule 24; RFC 9457",
 			judge:    judgeRefusalBody,
 		},
@@ -168,7 +168,7 @@ func judgeRefusalBody(v *view) finding {
 		}
 		problem := strings.HasPrefix(a.Header["content-type"], "application/problem+json") && body.Title != ""
 		if !problem && (json.Unmarshal(body.Error, &detail) != nil || detail.Message == "") {
-			f.verdict, f.message = Warn, "a refusal's body is not an error object as OpenAI's"
+			f.verdict, f.message = Warn, "a refusal's body is not an error object as OpenAI's or Anthropic's"
 			return f
 		}
 	}

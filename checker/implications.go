@@ -16,12 +16,15 @@ func Implications() map[string][]string {
 		"tokens/limit-kept": {
 			"drift/remaining-matches-usage", "tokens/streams-counted", "tokens/streams-without-usage-counted", "refund/unused-estimate",
 			"tokens/limit-usable", "requests/refused-not-charged",
+			"refund/own-window", "refund/disconnect", "refund/once", "drift/edge-exact",
 		},
 		// Who lets less than the limit be used refuses where there is room.
 		"tokens/limit-usable":           {"tokens/limit-kept"},
-		"drift/remaining-matches-usage": {"tokens/streams-counted", "refund/unused-estimate"},
+		"drift/remaining-matches-usage": {"tokens/streams-counted", "refund/unused-estimate", "drift/edge-exact"},
+		// Who loses the window of a late answer locks out whoever keeps asking.
+		"tokens/window-reopens": {"tokens/lockout-bounded"},
 		// The traffic of the drift is streamed in part, and reserves too much.
-		"tokens/streams-counted": {"drift/remaining-matches-usage"},
+		"tokens/streams-counted": {"drift/remaining-matches-usage", "drift/edge-exact"},
 		"refund/unused-estimate": {"drift/remaining-matches-usage"},
 	}
 }

@@ -3,6 +3,7 @@ package checker
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/ratecheck/ratecheck/history"
 )
@@ -18,30 +19,39 @@ func Judge(h *history.History) Judgement {
 			at := slices.IndexFunc(catalogue, func(r Requirement) bool { return r.ID == id })
 			if at < 0 {
 				out.Results = append(out.Results, Result{
-					Requirement: id, Scenario: plan.Scenario, Verdict: Error, Attempts: []int{},
+					Requirement: id, Scenario: plan.Scenario, Endpoint: endpointOf(plan), Verdict: Error, Attempts: []int{},
 					Message: "this version of ratecheck knows no such requirement",
 				})
 				continue
 			}
-			out.Results = append(out.Results, judgeOne(j, catalogue[at], plan.Scenario))
+			out.Results = append(out.Results, judgeOne(j, catalogue[at], plan))
 		}
 	}
 	order := func(id string) int {
 		return slices.IndexFunc(catalogue, func(r Requirement) bool { return r.ID == id })
 	}
 	slices.SortStableFunc(out.Results, func(a, b Result) int { return order(a.Requirement) - order(b.Requirement) })
-	out.Class = guardedClass(j)
+	out.Identity = guardedIdentity(j)
+	out.Class = strings.Join(out.Identity.Requests.Classes, " or ")
 	return out
 }
 
-func judgeOne(j *joined, r Requirement, scenario string) (result Result) {
+// endpointOf is the endpoint that a plan asks; empty is chat.
+func endpointOf(p history.Plan) string {
+	if p.Endpoint == history.Chat {
+		return ""
+	}
+	return p.Endpoint
+}
+
+func judgeOne(j *joined, r Requirement, plan history.Plan) (result Result) {
 	result = Result{
-		Requirement: r.ID, Scenario: scenario, Level: r.Level, Layer: r.Layer,
+		Requirement: r.ID, Scenario: plan.Scenario, Endpoint: endpointOf(plan), Level: r.Level, Layer: r.Layer,
 		Sentence: r.Sentence, Source: r.Source, Attempts: []int{},
 	}
-	f, decided := fromEnd(j.ends[scenario])
+	f, decided := fromEnd(j.ends[plan.Scenario])
 	if !decided {
-		f = guarded(r, j.view(scenario))
+		f = guarded(r, j.view(plan.Scenario))
 	}
 	if f.verdict == Fail && r.Level == Should {
 		f.verdict = Warn
@@ -84,12 +94,12 @@ func guarded(r Requirement, v *view) (f finding) {
 	return v.fairToQueue(r, r.judge(v))
 }
 
-// guardedClass is the class, and none where finding it failed.
-func guardedClass(j *joined) (name string) {
+// guardedIdentity is the identity, and nothing where finding it failed.
+func guardedIdentity(j *joined) (found Identity) {
 	defer func() {
 		if recover() != nil {
-			name = ""
+			found = Identity{Requests: Counting{Classes: []string{}}, Tokens: Counting{Classes: []string{}}}
 		}
 	}()
-	return j.className()
+	return j.identity()
 }

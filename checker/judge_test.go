@@ -60,7 +60,7 @@ func TestPanicInJudgeIsOurError(t *testing.T) {
 	b := newBook(t).scenario("s", "x/y")
 	b.key(perWindow(1)).admit("ask", 0)
 	r := Requirement{ID: "x/y", Level: Must, judge: func(v *view) finding { return *(*finding)(nil) }}
-	got := judgeOne(newJoined(&b.h), r, "s")
+	got := judgeOne(newJoined(&b.h), r, history.Plan{Scenario: "s"})
 	if got.Verdict != Error || !strings.Contains(got.Message, "please report this") {
 		t.Errorf("%s: %s", got.Verdict, got.Message)
 	}
@@ -71,7 +71,7 @@ func TestBrokenShouldIsWarning(t *testing.T) {
 	b.key(perWindow(1)).admit("ask", 0)
 	for level, want := range map[Level]Verdict{Must: Fail, Should: Warn} {
 		r := Requirement{ID: "x/y", Level: level, judge: func(*view) finding { return finding{verdict: Fail} }}
-		if got := judgeOne(newJoined(&b.h), r, "s"); got.Verdict != want {
+		if got := judgeOne(newJoined(&b.h), r, history.Plan{Scenario: "s"}); got.Verdict != want {
 			t.Errorf("a broken %s: %s, want %s", level, got.Verdict, want)
 		}
 	}

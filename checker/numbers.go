@@ -93,7 +93,7 @@ func judgeLimitTrue(v *view) finding {
 
 func judgeRemainingTrue(v *view) finding {
 	n := 0
-	for _, k := range v.keys {
+	for _, k := range v.asked("headers/remaining-true").keys {
 		for _, t := range toldOf(k) {
 			n += len(t.attempts)
 			if f, wrong := v.remainingWrong(t); wrong {

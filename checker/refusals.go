@@ -45,7 +45,56 @@ func refusalRequirements() []Requirement {
 			}},
 			judge: judgeRetryAfterSufficient,
 		},
+		{
+			ID: "refusal/retry-after-tight", Level: Should, Layer: Contract,
+			Sentence: "Retry-After does not keep a client waiting for longer than it must.",
+			Source:   "LIMITER rule 24; RFC 9110 section 10.2.3",
+			Tolerances: []Tolerance{{
+				Value:  "1 s and a tenth of what is told",
+				Reason: "whole seconds are rounded up, and a limiter may add a little",
+			}},
+			judge: judgeRetryAfterTight,
+		},
 	}
+}
+
+// judgeRetryAfterTight looks at the clients that came back a little earlier
+// than they were told: who is admitted then was told too long a time.
+func judgeRetryAfterTight(v *view) finding {
+	for _, k := range v.keys {
+		early := step(k.attempts, "early")
+		if len(early) == 0 {
+			continue
+		}
+		refusal := v.lastRefusal(k, "early")
+		switch {
+		case refusal == nil || early[0].outcome == unknown || early[0].doubtful:
+			return undecided("a client that came back early was neither admitted nor refused: " + describe(early[0]))
+		case early[0].outcome == refused:
+			return passed(fmt.Sprintf("%s after a refusal that told %s a client was refused again", seconds(early[0].Sent-toldAt(*refusal)), refusal.Header["retry-after"]))
+		}
+		return finding{
+			verdict: Fail, message: "a client that came back earlier than it was told was admitted",
+			expected: fmt.Sprintf("refused %s after the refusal, or a Retry-After that is not longer", seconds(early[0].Sent-toldAt(*refusal))),
+			observed: fmt.Sprintf("retry-after: %s, and admitted", refusal.Header["retry-after"]), attempts: []int{refusal.ID, early[0].ID},
+		}
+	}
+	return skipped("no refusal told a Retry-After of more than a second and a tenth late in a window")
+}
+
+// lastRefusal is the last refusal of a key before its first request of a step.
+func (v *view) lastRefusal(k keyView, before string) *seen {
+	var refusal *seen
+	for i := range k.attempts {
+		a := &k.attempts[i]
+		if a.Step == before {
+			break
+		}
+		if a.outcome == refused && !a.doubtful {
+			refusal = a
+		}
+	}
+	return refusal
 }
 
 // surelyRefused are the refusals that are the limiter's, and open says what to
@@ -208,16 +257,17 @@ func judgeRetryAfterSufficient(v *view) finding {
 
 // obeyed judges one key: the last refusal before the request that obeyed it.
 func (v *view) obeyed(k keyView) (f finding, lacking error) {
-	var refusal, back *seen
-	for i := range k.attempts {
-		a := &k.attempts[i]
-		if a.Step == "obey" {
-			back = a
+	refusal := v.lastRefusal(k, "early")
+	var back *seen
+	for i, a := range k.attempts {
+		// Who was admitted earlier than told need not come back again.
+		if a.Step == "obey" || a.Step == "early" && a.outcome == admitted {
+			back = &k.attempts[i]
 			break
 		}
-		if a.outcome == refused && !a.doubtful {
-			refusal = a
-		}
+	}
+	if len(step(k.attempts, "early")) == 0 {
+		refusal = v.lastRefusal(k, "obey")
 	}
 	if refusal == nil {
 		return undecided(fmt.Sprintf("%s could not be used up", k.Alias)), nil

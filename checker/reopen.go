@@ -43,17 +43,6 @@ func (j *joined) requestClasses() []window.Class {
 	return nil
 }
 
-func (j *joined) className() string {
-	if name := j.queue.class(); name != "" {
-		return name
-	}
-	var names []string
-	for _, c := range j.requestClasses() {
-		names = append(names, c.String())
-	}
-	return strings.Join(names, " or ")
-}
-
 // onlyOf says that the target was explained, and by these classes alone.
 func onlyOf(classes []window.Class, these ...window.Class) bool {
 	for _, c := range classes {

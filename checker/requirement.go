@@ -68,16 +68,18 @@ type Requirement struct {
 
 // Result is the verdict on one requirement in one scenario.
 type Result struct {
-	Requirement string  `json:"requirement"`
-	Scenario    string  `json:"scenario"`
-	Verdict     Verdict `json:"verdict"`
-	Level       Level   `json:"level"`
-	Layer       Layer   `json:"layer"`
-	Sentence    string  `json:"sentence"`
-	Source      string  `json:"source"`
-	Message     string  `json:"message"`
-	Expected    string  `json:"expected,omitempty"`
-	Observed    string  `json:"observed,omitempty"`
+	Requirement string `json:"requirement"`
+	Scenario    string `json:"scenario"`
+	// Endpoint is the one that was asked, where it is not chat.
+	Endpoint string  `json:"endpoint,omitempty"`
+	Verdict  Verdict `json:"verdict"`
+	Level    Level   `json:"level"`
+	Layer    Layer   `json:"layer"`
+	Sentence string  `json:"sentence"`
+	Source   string  `json:"source"`
+	Message  string  `json:"message"`
+	Expected string  `json:"expected,omitempty"`
+	Observed string  `json:"observed,omitempty"`
 	// Attempts are the few that show it.
 	Attempts []int `json:"attempts"`
 	// Needs are further requirements whose scenarios must be played for this
@@ -89,8 +91,10 @@ type Result struct {
 type Judgement struct {
 	// Class names the classes of limiter whose rules explain every admission
 	// and every refusal of requests; empty where none does or none was asked.
-	Class   string
-	Results []Result
+	Class string
+	// Identity says how requests and tokens are counted.
+	Identity Identity
+	Results  []Result
 }
 
 // finding is what a judge function says.
@@ -116,6 +120,7 @@ func Catalogue() []Requirement {
 		requestRequirements(), tokenRequirements(), counterRequirements(),
 		parallelRequirements(), slotRequirements(), isolationRequirements(), headerRequirements(), numberRequirements(),
 		refusalRequirements(), fairnessRequirements(),
+		edgeRequirements(), leavingRequirements(), exactRequirements(),
 		quickRequirements(),
 	)
 }

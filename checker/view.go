@@ -101,6 +101,21 @@ func (j *joined) view(scenario string) *view {
 	return v
 }
 
+// asked is the view of the attempts that were sent for one requirement. Where
+// none says so, all were.
+func (v *view) asked(id string) *view {
+	other := func(a seen) bool { return !slices.Contains(a.Asks, id) }
+	if !slices.ContainsFunc(v.all(), func(a seen) bool { return !other(a) }) {
+		return v
+	}
+	some := *v
+	some.keys = slices.Clone(v.keys)
+	for i := range some.keys {
+		some.keys[i].attempts = slices.DeleteFunc(slices.Clone(some.keys[i].attempts), other)
+	}
+	return &some
+}
+
 // all returns the attempts of all keys.
 func (v *view) all() []seen {
 	var all []seen

@@ -310,7 +310,7 @@ func (v *Virtual) end(err error) {
 	}
 	v.stopping = true
 	v.err = err
-	for _, t := range v.inOrder() {
+	for _, t := range v.inOrder(func(*task) bool { return true }) {
 		v.resume(t)
 	}
 }
@@ -323,19 +323,19 @@ func (v *Virtual) resume(t *task) {
 
 // wakeCancelled lets those go on whose context was cancelled.
 func (v *Virtual) wakeCancelled() {
-	for _, t := range v.inOrder() {
-		if t.ctx.Err() != nil {
-			v.resume(t)
-		}
+	for _, t := range v.inOrder(func(t *task) bool { return t.ctx.Err() != nil }) {
+		v.resume(t)
 	}
 }
 
-// inOrder lists the parked tasks in the order in which they were started, for
-// that of a map is not reproducible.
-func (v *Virtual) inOrder() []*task {
-	list := make([]*task, 0, len(v.parked))
+// inOrder lists the parked tasks of a kind in the order in which they were
+// started, for that of a map is not reproducible.
+func (v *Virtual) inOrder(kind func(*task) bool) []*task {
+	var list []*task
 	for t := range v.parked {
-		list = append(list, t)
+		if kind(t) {
+			list = append(list, t)
+		}
 	}
 	slices.SortFunc(list, func(a, b *task) int {
 		if a.id < b.id {
@@ -348,7 +348,7 @@ func (v *Virtual) inOrder() []*task {
 
 func (v *Virtual) describeParked() []string {
 	var list []string
-	for _, t := range v.inOrder() {
+	for _, t := range v.inOrder(func(*task) bool { return true }) {
 		list = append(list, fmt.Sprintf("%s #%d %s", t.name, t.id, t.waiting))
 	}
 	return list

@@ -92,6 +92,10 @@ func (e *exchange) play(ctx context.Context, r Request) {
 	req.Header.Set("Authorization", "Bearer "+r.Bearer)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "ratecheck")
+	if e.attempt.Endpoint == history.Messages {
+		// Anthropic's API refuses requests that do not name its version.
+		req.Header.Set("Anthropic-Version", "2023-06-01")
+	}
 	if e.attempt.Stream {
 		req.Header.Set("Accept", "text/event-stream")
 	}

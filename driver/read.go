@@ -19,19 +19,6 @@ import (
 // recorded as oversized.
 const MaxBody = 8 << 20
 
-// body is what an answer says, as far as it is judged.
-type body struct {
-	Usage *struct {
-		Prompt     int64 `json:"prompt_tokens"`
-		Completion int64 `json:"completion_tokens"`
-		Total      int64 `json:"total_tokens"`
-		Details    *struct {
-			Cached int64 `json:"cached_tokens"`
-		} `json:"prompt_tokens_details"`
-	} `json:"usage"`
-	Error json.RawMessage `json:"error"`
-}
-
 // parse reads an answer or an event. What is no object is an error, null too,
 // which decodes into anything.
 func parse(text []byte) (body, error) {
@@ -44,9 +31,6 @@ func parse(text []byte) (body, error) {
 	}
 	return b, nil
 }
-
-// isError says whether an answer is an error by its own words.
-func (b body) isError() bool { return len(b.Error) > 0 && string(b.Error) != "null" }
 
 func (e *exchange) read(ctx context.Context, res *http.Response) {
 	if res.StatusCode == http.StatusSwitchingProtocols {
@@ -86,6 +70,9 @@ func (e *exchange) readPlain(content []byte, contentType string) {
 	case b.isError():
 		e.fail(history.Garbled, errors.New("status 200 with an error for a body"))
 		e.excerpt(content)
+	case !b.isAnswerOf(e.attempt.Endpoint):
+		e.fail(history.Garbled, fmt.Errorf("status 200 with a body that is no answer of %s", history.EndpointPath(e.attempt.Endpoint)))
+		e.excerpt(content)
 	case e.attempt.Stream:
 		e.fail(history.Garbled, errors.New("a stream was asked for and the answer is none"))
 	}
@@ -114,22 +101,13 @@ func (e *exchange) cut(ctx context.Context, err error) {
 }
 
 func (e *exchange) note(b body) {
-	if b.Usage == nil {
-		return
+	if u := b.usage(e.attempt.Endpoint, e.attempt.Usage); u != nil {
+		e.attempt.Usage = u
 	}
-	u := &history.Usage{Prompt: b.Usage.Prompt, Completion: b.Usage.Completion, Total: b.Usage.Total}
-	if b.Usage.Details != nil {
-		u.Cached = b.Usage.Details.Cached
-	}
-	e.attempt.Usage = u
 }
 
-// endOfStream is the data of a stream's last event. The official SDKs look at
-// its beginning only.
-const endOfStream = "[DONE]"
-
-// readStream reads an SSE answer to its end, and not to [DONE] alone: a client
-// that closes there may be taken for one that left.
+// readStream reads an SSE answer to its end, and not to its last event alone: a
+// client that closes there may be taken for one that left.
 func (e *exchange) readStream(ctx context.Context, r io.Reader) {
 	a := e.attempt
 	for event, err := range events(r) {
@@ -144,8 +122,8 @@ func (e *exchange) readStream(ctx context.Context, r io.Reader) {
 			return
 		}
 		a.Events++
-		if bytes.HasPrefix(event.data, []byte(endOfStream)) {
-			a.DoneSeen = true
+		if bytes.HasPrefix(event.data, []byte(doneMark)) {
+			a.DoneSeen = endsWithMark(a.Endpoint)
 			continue
 		}
 		if !e.readEvent(event) {
@@ -155,7 +133,7 @@ func (e *exchange) readStream(ctx context.Context, r io.Reader) {
 	switch {
 	case a.ErrorEvent, a.Error != "":
 	case !a.DoneSeen:
-		e.fail(history.Cut, errors.New("the stream ended without "+endOfStream))
+		e.fail(history.Cut, errors.New("the stream ended without "+lastEvent(a.Endpoint)))
 	case !a.Stream:
 		e.fail(history.Garbled, errors.New("no stream was asked for and the answer is one"))
 	}
@@ -167,7 +145,7 @@ func (e *exchange) readEvent(event event) bool {
 	a := e.attempt
 	b, err := parse(event.data)
 	switch {
-	case event.name == "error" || err == nil && b.isError():
+	case event.name == "error" || err == nil && b.isErrorEvent(event.name, a.Endpoint):
 		e.excerpt(event.data)
 		if a.Events == 1 {
 			a.ErrorEvent = true
@@ -180,6 +158,7 @@ func (e *exchange) readEvent(event event) bool {
 		return false
 	}
 	e.note(b)
+	a.DoneSeen = b.isLast(event.name, a.Endpoint)
 	return true
 }
 

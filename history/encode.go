@@ -65,7 +65,7 @@ func (e *encoder) encode(record any) ([]byte, error) {
 func (r Run) told() Run {
 	planned := make([]Plan, len(r.Planned))
 	for i, p := range r.Planned {
-		planned[i] = Plan{Scenario: p.Scenario, Asks: append([]string{}, p.Asks...)}
+		planned[i] = Plan{Scenario: p.Scenario, Endpoint: p.Endpoint, Asks: append([]string{}, p.Asks...)}
 	}
 	r.Planned = planned
 	return r

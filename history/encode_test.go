@@ -14,7 +14,7 @@ func smallHistory() *History {
 	return &History{
 		Run: Run{
 			Schema: Schema, Seed: 1<<64 - 1, Window: time.Minute, TokenClass: CheckThenCharge, Ledger: true, LedgerSkew: 3,
-			Planned: []Plan{{Scenario: "burst", Asks: []string{"a", "b"}}, {Scenario: "idle"}},
+			Planned: []Plan{{Scenario: "burst", Asks: []string{"a", "b"}}, {Scenario: "idle", Endpoint: Messages}},
 		},
 		Keys: []Key{
 			{Alias: "k1", Scenario: "burst", Limits: Limits{Requests: n(60), Tokens: n(0)}},
@@ -42,7 +42,7 @@ func smallHistory() *History {
 
 // smallFile is smallHistory as every release with this Schema must write and
 // read it.
-const smallFile = `{"kind":"run","schema":"ratecheck.history/v1","seed":18446744073709551615,"window_ns":60000000000,"token_class":"check-then-charge","ledger":true,"ledger_skew_ns":3,"planned":[{"scenario":"burst","asks":["a","b"]},{"scenario":"idle","asks":[]}]}
+const smallFile = `{"kind":"run","schema":"ratecheck.history/v1","seed":18446744073709551615,"window_ns":60000000000,"token_class":"check-then-charge","ledger":true,"ledger_skew_ns":3,"planned":[{"scenario":"burst","asks":["a","b"]},{"scenario":"idle","endpoint":"messages","asks":[]}]}
 {"kind":"key","key":"k1","scenario":"burst","limits":{"requests":60,"tokens":0}}
 {"kind":"key","key":"k2","scenario":"idle","limits":{}}
 {"kind":"attempt","id":1,"scenario":"burst","step":"s","asks":["a"],"key":"k1","endpoint":"/v1/chat/completions","stream":true,"nonce":"n1","cap":9,"intended_ns":1,"sent_ns":2,"headers_ns":3,"first_byte_ns":4,"done_ns":5,"status":429,"error":"garbled","error_text":"café \u2028","header":{"content-type":"a","retry-after":"17","x":""},"usage":{"prompt":1,"completion":2,"total":3,"cached":1},"events":2,"done_seen":true,"error_event":true,"excerpt":"{\"e\":\n1}"}

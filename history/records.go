@@ -34,7 +34,9 @@ type Run struct {
 
 // Plan is one scenario that is to be played.
 type Plan struct {
-	Scenario string   `json:"scenario"`
+	Scenario string `json:"scenario"`
+	// Endpoint is the one that it asks, where it is not Chat.
+	Endpoint string   `json:"endpoint,omitempty"`
 	Asks     []string `json:"asks"`
 }
 
@@ -68,7 +70,8 @@ type Attempt struct {
 	// Asks are the requirements it was sent for.
 	Asks []string `json:"asks,omitempty"`
 	// Key is the key's alias.
-	Key      string `json:"key"`
+	Key string `json:"key"`
+	// Endpoint is one of Endpoints.
 	Endpoint string `json:"endpoint"`
 	Stream   bool   `json:"stream,omitempty"`
 	// Nonce joins the attempt to the provider's calls.
@@ -108,7 +111,8 @@ type Attempt struct {
 	Usage *Usage `json:"usage,omitempty"`
 	// Events counts the events of a stream, Done included.
 	Events int `json:"events,omitempty"`
-	// DoneSeen says that the stream ended with [DONE].
+	// DoneSeen says that the stream ended as those of its endpoint do: with
+	// [DONE], response.completed, response.incomplete or message_stop.
 	DoneSeen bool `json:"done_seen,omitempty"`
 	// ErrorEvent says that the first event of a stream was an error.
 	ErrorEvent bool `json:"error_event,omitempty"`
@@ -139,7 +143,7 @@ const (
 	Cancelled ErrorClass = "cancelled"
 	// Reset: the connection broke before the response's headers were there.
 	Reset ErrorClass = "reset"
-	// Cut: the body broke off, or a stream ended without [DONE].
+	// Cut: the body broke off, or a stream ended without its last event.
 	Cut ErrorClass = "cut"
 	// Oversized: an event or a body was larger than is read.
 	Oversized ErrorClass = "oversized"
@@ -151,8 +155,10 @@ const (
 // sent is the truth.
 type Call struct {
 	// ID numbers the calls of a provider from 1 in the order of their arrival.
-	ID       int    `json:"id"`
-	Nonce    string `json:"nonce"`
+	ID    int    `json:"id"`
+	Nonce string `json:"nonce"`
+	// Endpoint is the one that was called. A proxy may translate, so it need
+	// not be the attempt's.
 	Endpoint string `json:"endpoint"`
 	Stream   bool   `json:"stream,omitempty"`
 

@@ -70,7 +70,7 @@ func EstimateChat(body []byte, smallestTokenLimit int64) (Estimate, error) {
 	}
 	f := readFields(object)
 	var in content
-	in.addMessages(f.messages)
+	in.addMessages(f.messages, chatPart)
 	in.addTools(f.tools)
 	return f.estimate(in, smallestTokenLimit)
 }
@@ -80,6 +80,8 @@ func EstimateChat(body []byte, smallestTokenLimit int64) (Estimate, error) {
 type fields struct {
 	model, stream, streamOptions jsonValue
 	messages, tools              jsonValue
+	prompt, input                jsonValue
+	system, instructions         jsonValue
 	n                            jsonValue
 	most                         [len(mostNames)]jsonValue
 }
@@ -101,6 +103,14 @@ func readFields(object jsonValue) fields {
 			f.messages = value
 		case "tools":
 			f.tools = value
+		case "prompt":
+			f.prompt = value
+		case "input":
+			f.input = value
+		case "system":
+			f.system = value
+		case "instructions":
+			f.instructions = value
 		case "n":
 			f.n = value
 		default:
@@ -177,7 +187,8 @@ func guessOutput(input, smallestTokenLimit int64) int64 {
 // content sums up what a request gives a model to read.
 type content struct {
 	codePoints int64
-	media      int64 // tokens
+	// media are tokens: of what is no text, and of text that came as ids.
+	media int64
 }
 
 // tokens is rule 11's count, at least 1 if there is any text.
@@ -195,44 +206,6 @@ func (c *content) addTools(tools jsonValue) {
 	tools.elements(func(jsonValue) { some = true })
 	if some {
 		c.codePoints += tools.compactLength()
-	}
-}
-
-// addMessages adds the content of messages; roles and names are not text.
-func (c *content) addMessages(messages jsonValue) {
-	messages.elements(func(message jsonValue) {
-		var value jsonValue
-		message.members(func(name []byte, v jsonValue) {
-			if string(name) == "content" {
-				value = v
-			}
-		})
-		c.codePoints += value.codePoints()
-		value.elements(c.addPart)
-	})
-}
-
-// addPart adds a part of a message. Of a part of an unknown type nothing is
-// known; the settlement will tell.
-func (c *content) addPart(part jsonValue) {
-	var kind, text jsonValue
-	part.members(func(name []byte, v jsonValue) {
-		switch string(name) {
-		case "type":
-			kind = v
-		case "text":
-			text = v
-		}
-	})
-	switch string(kind.text()) {
-	case "text":
-		c.codePoints += text.codePoints()
-	case "image_url":
-		c.media += imageTokens
-	case "input_audio":
-		c.media += audioTokens
-	case "file":
-		c.media += fileTokens
 	}
 }
 

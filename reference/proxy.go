@@ -3,7 +3,6 @@ package reference
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -66,7 +65,8 @@ type ProxyConfig struct {
 	Models []string
 }
 
-// Proxy is an OpenAI-compatible proxy that limits its keys.
+// Proxy is a proxy that limits its keys. It speaks OpenAI's chat completions,
+// text completions, embeddings and responses, and Anthropic's messages.
 type Proxy struct {
 	ProxyConfig
 	mux *http.ServeMux
@@ -75,20 +75,21 @@ type Proxy struct {
 // NewProxy returns a proxy. The configuration must be complete.
 func NewProxy(c ProxyConfig) *Proxy {
 	p := &Proxy{ProxyConfig: c, mux: http.NewServeMux()}
-	for _, route := range []struct {
-		method, path string
-		serve        http.HandlerFunc
-	}{
-		{http.MethodPost, "/v1/chat/completions", p.serveChat},
-		{http.MethodPost, "/chat/completions", p.serveChat},
-		{http.MethodGet, "/v1/models", p.serveModels},
-	} {
-		p.mux.HandleFunc(route.method+" "+route.path, route.serve)
-		p.mux.HandleFunc(route.path, func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Allow", route.method)
-			p.reject(w, r, http.StatusMethodNotAllowed, "send "+route.method+" to "+r.URL.Path+", not "+r.Method)
+	route := func(method, path string, serve http.HandlerFunc) {
+		p.mux.HandleFunc(method+" "+path, serve)
+		p.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Allow", method)
+			p.reject(w, r, http.StatusMethodNotAllowed, "send "+method+" to "+r.URL.Path+", not "+r.Method)
 		})
 	}
+	for _, e := range endpoints() {
+		serve := func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, e) }
+		route(http.MethodPost, "/v1/"+e.path, serve)
+		if "/v1/"+e.path != messagesPath { // Anthropic's clients know no other path
+			route(http.MethodPost, "/"+e.path, serve)
+		}
+	}
+	route(http.MethodGet, "/v1/models", p.serveModels)
 	p.mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 	})
@@ -119,7 +120,7 @@ func (p *Proxy) serveModels(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]any{"object": "list", "data": list})
 }
 
-func (p *Proxy) serveChat(w http.ResponseWriter, r *http.Request) {
+func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
 	d, ok := p.authorize(w, r)
 	if !ok {
 		return
@@ -134,7 +135,7 @@ func (p *Proxy) serveChat(w http.ResponseWriter, r *http.Request) {
 		p.reject(w, r, http.StatusBadRequest, "the body could not be read: "+err.Error())
 		return
 	}
-	estimate, err := EstimateChat(body, d.Limits[Tokens])
+	estimate, err := e.estimate(body, d.Limits[Tokens])
 	if err != nil {
 		p.reject(w, r, http.StatusBadRequest, err.Error())
 		return
@@ -142,12 +143,12 @@ func (p *Proxy) serveChat(w http.ResponseWriter, r *http.Request) {
 	items := []Item{{Descriptor: d, Amounts: [kinds]int64{Requests: 1, Tokens: estimate.Total(), Slots: 1}}}
 	now := p.Clock.Now()
 	if decision := p.Store.Reserve(now, items); !decision.Admitted {
-		refuse(w, now, items, decision)
+		refuse(w, shapeOf(r), now, items, decision)
 		return
 	}
 	ctx, cancel := p.Clock.WithCancel(r.Context())
 	defer cancel()
-	h := &held{proxy: p, estimate: estimate, client: r.Context(), at: now, items: items}
+	h := &held{proxy: p, endpoint: e, shape: shapeOf(r), estimate: estimate, client: r.Context(), at: now, items: items}
 	defer h.release()
 	h.keepAlive(ctx)
 	h.forward(ctx, cancel, w, body)
@@ -156,6 +157,8 @@ func (p *Proxy) serveChat(w http.ResponseWriter, r *http.Request) {
 // held is what an admitted request holds: its reservation and its slots.
 type held struct {
 	proxy    *Proxy
+	endpoint endpoint
+	shape    errorShape
 	estimate Estimate
 	// client is the request's own context: it ends when the client leaves.
 	client context.Context
@@ -233,7 +236,7 @@ func (h *held) forward(ctx context.Context, cancel context.CancelFunc, w http.Re
 		h.unanswered(ctx, w)
 	case res.StatusCode < http.StatusOK || res.StatusCode > maxStatus:
 		h.finish(0)
-		writeError(w, http.StatusBadGateway, "server_error", "the upstream answered with the status "+strconv.Itoa(res.StatusCode))
+		writeError(w, h.shape, http.StatusBadGateway, "server_error", "the upstream answered with the status "+strconv.Itoa(res.StatusCode))
 	case res.StatusCode == http.StatusOK && h.isStream(provider):
 		h.relayStream(w, res)
 	default:
@@ -246,10 +249,10 @@ func (h *held) forward(ctx context.Context, cancel context.CancelFunc, w http.Re
 const maxStatus = 599
 
 func (h *held) send(ctx context.Context, cancel context.CancelFunc, body []byte) (*http.Response, error) {
-	if h.estimate.Stream && !h.estimate.StreamUsage {
+	if h.endpoint.mustAsk && h.estimate.Stream && !h.estimate.StreamUsage {
 		body = askForUsage(body)
 	}
-	u := h.proxy.Upstream.JoinPath("chat", "completions")
+	u := h.proxy.Upstream.JoinPath(h.endpoint.path)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), bytes.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -288,20 +291,16 @@ func (h *held) relayJSON(w http.ResponseWriter, res *http.Response) {
 			h.finish(0)
 		}
 		// Else the upstream had produced an answer, and the reservation stands.
-		writeError(w, http.StatusBadGateway, "server_error", "the upstream broke its answer off")
+		writeError(w, h.shape, http.StatusBadGateway, "server_error", "the upstream broke its answer off")
 		return
 	}
 	passHeaders(w.Header(), res.Header, "Content-Type", "Content-Encoding")
-	var told struct {
-		Usage *usage `json:"usage"`
-	}
-	switch {
-	case failed:
+	if failed {
 		// The provider's own hint when to come back is the best there is.
 		passHeaders(w.Header(), res.Header, "Retry-After", "Retry-After-Ms")
 		h.settle(0)
-	case json.Unmarshal(answer, &told) == nil && told.Usage != nil:
-		h.settle(told.Usage.total())
+	} else if used, told := h.endpoint.used(answer); told {
+		h.settle(used)
 	}
 	h.release()
 	w.WriteHeader(res.StatusCode)

@@ -26,7 +26,7 @@ type errorDetail struct {
 
 // refuse answers 429 with all that a client needs to come back at the right
 // time (rule 24), or not at all (rule 17).
-func refuse(w http.ResponseWriter, now time.Time, items []Item, d Decision) {
+func refuse(w http.ResponseWriter, shape errorShape, now time.Time, items []Item, d Decision) {
 	it := items[d.Item]
 	h := w.Header()
 	setRateHeaders(h, items, now, now, nil)
@@ -43,7 +43,7 @@ func refuse(w http.ResponseWriter, now time.Time, items []Item, d Decision) {
 	resets = resets.Add(time.Second - 1).Truncate(time.Second)
 	at := resets.UTC().Format("2006-01-02 15:04:05 UTC")
 	h.Set("reset_at", at)
-	writeError(w, http.StatusTooManyRequests, "throttling_error", fmt.Sprintf(
+	writeError(w, shape, http.StatusTooManyRequests, "throttling_error", fmt.Sprintf(
 		"Rate limit exceeded for %s: %s. Limit type: %s. Current limit: %d, Remaining: %d. Limit resets at: %s",
 		it.Scope, it.Value, d.Kind, it.Limits[d.Kind], it.After[d.Kind].Remaining, at))
 }
@@ -57,7 +57,13 @@ func (p *Proxy) identify(r *http.Request) (Descriptor, bool) {
 	// The name of the scheme has no case (RFC 9110, 11.1).
 	scheme, bearer, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	bearer = strings.TrimSpace(bearer)
-	if !strings.EqualFold(scheme, "Bearer") || bearer == "" {
+	if !strings.EqualFold(scheme, "Bearer") {
+		bearer = ""
+	}
+	if bearer == "" && shapeOf(r) == anthropicShape {
+		bearer = strings.TrimSpace(r.Header.Get("X-Api-Key")) // as Anthropic's clients send it
+	}
+	if bearer == "" {
 		return Descriptor{}, false
 	}
 	policy, known := p.Keys.Lookup(bearer)
@@ -73,7 +79,7 @@ func (p *Proxy) authorize(w http.ResponseWriter, r *http.Request) (Descriptor, b
 	d, known := p.identify(r)
 	if !known {
 		w.Header().Set("WWW-Authenticate", "Bearer")
-		writeError(w, http.StatusUnauthorized, "invalid_request_error", "no such key: send the key as Authorization: Bearer KEY")
+		writeError(w, shapeOf(r), http.StatusUnauthorized, "invalid_request_error", "no such key: send the key as Authorization: Bearer KEY")
 	}
 	return d, known
 }
@@ -84,7 +90,7 @@ func (p *Proxy) reject(w http.ResponseWriter, r *http.Request, status int, messa
 	if d, known := p.identify(r); known {
 		p.showRates(w, d)
 	}
-	writeError(w, status, "invalid_request_error", message)
+	writeError(w, shapeOf(r), status, "invalid_request_error", message)
 }
 
 // unanswered answers for an upstream that gave none, and gives back what the
@@ -94,17 +100,25 @@ func (h *held) unanswered(ctx context.Context, w http.ResponseWriter) {
 	case h.client.Err() != nil:
 		// The upstream has read what it was sent, and was told to stop.
 		h.finish(h.estimate.Input)
-		writeError(w, http.StatusServiceUnavailable, "server_error", "the request was cancelled before the upstream answered")
+		writeError(w, h.shape, http.StatusServiceUnavailable, "server_error", "the request was cancelled before the upstream answered")
 	case ctx.Err() != nil:
 		h.finish(0)
-		writeError(w, http.StatusGatewayTimeout, "server_error", "the upstream did not answer in time")
+		writeError(w, h.shape, http.StatusGatewayTimeout, "server_error", "the upstream did not answer in time")
 	default:
 		h.finish(0)
-		writeError(w, http.StatusBadGateway, "server_error", "the upstream could not be reached")
+		writeError(w, h.shape, http.StatusBadGateway, "server_error", "the upstream could not be reached")
 	}
 }
 
-func writeError(w http.ResponseWriter, status int, kind, message string) {
+// writeError writes an error as the endpoint's clients read it; kind is its type
+// in OpenAI's words.
+func writeError(w http.ResponseWriter, shape errorShape, status int, kind, message string) {
+	if shape == anthropicShape {
+		body := anthropicError{Type: "error"}
+		body.Error.Type, body.Error.Message = anthropicType(status, kind), message
+		writeJSON(w, status, body)
+		return
+	}
 	writeJSON(w, status, errorBody{Error: errorDetail{Message: message, Type: kind, Code: strconv.Itoa(status)}})
 }
 

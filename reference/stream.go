@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"unicode/utf8"
 )
 
 // maxEvent is the largest event of an upstream's stream that is passed on.
@@ -38,15 +37,12 @@ func (h *held) relayStream(w http.ResponseWriter, res *http.Response) {
 	m := &streamMeter{}
 	events := &eventReader{from: bufio.NewReader(res.Body)}
 	for events.next() == nil {
-		told, counts := parseChunk(events.data)
-		switch {
-		case string(events.data) == "[DONE]":
-			m.whole = true
+		before := m.ended
+		extra := h.endpoint.read(m, events.data)
+		if m.ended && !before {
 			h.finish(h.streamed(m))
-		case counts:
-			m.count(told)
 		}
-		if told.Usage != nil && len(told.Choices) == 0 && h.estimate.Stream && !h.estimate.StreamUsage {
+		if extra && h.estimate.Stream && !h.estimate.StreamUsage {
 			continue // asked for by us, not by the client
 		}
 		if _, err := w.Write(events.raw); err != nil {
@@ -55,7 +51,7 @@ func (h *held) relayStream(w http.ResponseWriter, res *http.Response) {
 		}
 		flush(w)
 	}
-	if m.whole {
+	if m.ended {
 		_, _ = w.Write(events.raw) // what came behind the last event
 		return
 	}
@@ -168,87 +164,21 @@ func (e *eventReader) field(line []byte) {
 	e.hasData = true
 }
 
-// chunk is what a stream's event says, as far as it is counted.
-type chunk struct {
-	Choices []struct {
-		Delta struct {
-			Content   string `json:"content"`
-			Reasoning string `json:"reasoning_content"`
-			Refusal   string `json:"refusal"`
-			ToolCalls []struct {
-				Function struct {
-					Name      string `json:"name"`
-					Arguments string `json:"arguments"`
-				} `json:"function"`
-			} `json:"tool_calls"`
-		} `json:"delta"`
-	} `json:"choices"`
-	Usage *usage `json:"usage"`
-}
-
-// parseChunk reads an event's data; false where it is no JSON. A field of
-// another type than expected does not keep the others from being counted.
-func parseChunk(data []byte) (c chunk, ok bool) {
-	err := json.Unmarshal(data, &c)
-	var mistyped *json.UnmarshalTypeError
-	return c, err == nil || errors.As(err, &mistyped)
-}
-
-// usage is what an upstream says a chat completion cost.
-type usage struct {
-	Prompt     int64 `json:"prompt_tokens"`
-	Completion int64 `json:"completion_tokens"`
-	Total      int64 `json:"total_tokens"`
-}
-
-// total is what the call is charged; a total that is missing is the sum.
-func (u usage) total() int64 {
-	if u.Total == 0 {
-		return max(0, u.Prompt+u.Completion)
-	}
-	return max(0, u.Total)
-}
-
-// streamMeter counts what a stream used.
-type streamMeter struct {
-	usage      *usage
-	codePoints int64
-	// whole: the upstream ended it with [DONE]; left: the client did not wait
-	// for that.
-	whole, left bool
-}
-
-func (m *streamMeter) count(c chunk) {
-	if c.Usage != nil {
-		m.usage = c.Usage
-	}
-	for _, choice := range c.Choices {
-		d := choice.Delta
-		texts := []string{d.Content, d.Reasoning, d.Refusal}
-		for _, call := range d.ToolCalls {
-			texts = append(texts, call.Function.Name, call.Function.Arguments)
-		}
-		for _, text := range texts {
-			m.codePoints += int64(utf8.RuneCountInString(text))
-		}
-	}
-}
-
 // streamed is what a stream is charged (rule 15): its usage where that was
 // told; the whole reservation where a whole stream told none; else what was
 // produced, and at most the reservation where the upstream broke it off.
 func (h *held) streamed(m *streamMeter) int64 {
 	reserved := h.estimate.Total()
 	produced := h.estimate.Input + m.codePoints/charsPerToken
-	if m.usage != nil {
-		produced = m.usage.total()
+	if m.used != nil {
+		produced = *m.used
 	}
 	switch {
-	case m.whole && m.usage == nil:
+	case m.whole && m.used == nil:
 		return reserved
 	case m.whole || m.left:
 		return produced
-	case m.usage == nil && m.codePoints == 0:
+	case m.used == nil && m.codePoints == 0:
 		return 0
 	default:
 		return min(produced, reserved)

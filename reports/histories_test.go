@@ -102,6 +102,30 @@ func kept() *history.History {
 	return &r.h
 }
 
+// others is a run that asked one requirement of several endpoints.
+func others() *history.History {
+	r := record(
+		plan("answers-quiet", "headers/on-answers"),
+		plan("endpoint-embeddings", "headers/on-answers"),
+		plan("endpoint-messages", "headers/on-answers", "refusal/retry-after"),
+	)
+	for i, endpoint := range []string{history.Chat, history.Embeddings, history.Messages} {
+		p := &r.h.Run.Planned[i]
+		p.Endpoint = endpoint
+		k := r.key(p.Scenario, only("requests", int64(20+i)))
+		header := telling("x-ratelimit-remaining-requests", 19)
+		if endpoint == history.Messages {
+			header = nil
+		}
+		r.send(k, "plain", 10*ms, 2*ms, 200, 30, header).Endpoint = endpoint
+		if endpoint == history.Messages {
+			r.send(k, "refused", 20*ms, 2*ms, 429, 0, nil).Endpoint = endpoint
+		}
+	}
+	r.h.Ends[1].Error = "POST /v1/embeddings is answered with 404"
+	return &r.h
+}
+
 // broken is a run with every verdict that a judgement can have.
 func broken() *history.History {
 	r := record(

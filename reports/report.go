@@ -24,12 +24,28 @@ type Target struct {
 	Version       string  `json:"version"`
 	Class         string  `json:"class"`
 	WindowSeconds float64 `json:"window_seconds"`
+	// Identity is how the target was seen to count.
+	Identity checker.Identity `json:"identity"`
 }
 
 // Result is a verdict with the command that reproduces it.
 type Result struct {
 	checker.Result
 	Reproduce string `json:"reproduce"`
+	// LooksLike is the known defect of the target's release that breaks this
+	// requirement; nil where none is known.
+	LooksLike *Defect `json:"looks_like,omitempty"`
+	// Known is the entry that lists the result as known to fail; nil where none
+	// does.
+	Known *Known `json:"known,omitempty"`
+}
+
+// name is the requirement, and the endpoint where it is not chat.
+func (r Result) name() string {
+	if r.Endpoint == "" {
+		return r.Requirement
+	}
+	return r.Requirement + "@" + r.Endpoint
 }
 
 // Summary counts the results by verdict.
@@ -77,15 +93,17 @@ func New(h *history.History, url, command string) Report {
 	name, version := product(h)
 	r := Report{
 		Schema: Schema, Command: command, Seed: h.Run.Seed,
-		Target:  Target{URL: url, Name: name, Version: version, Class: judgement.Class, WindowSeconds: h.Run.Window.Seconds()},
+		Target:  Target{URL: url, Name: name, Version: version, Class: judgement.Class, WindowSeconds: h.Run.Window.Seconds(), Identity: judgement.Identity},
 		Results: []Result{},
 	}
 	for _, result := range judgement.Results {
 		only := strings.Join(append([]string{result.Requirement}, result.Needs...), ",")
+		reproduce := fmt.Sprintf("%s --only %s%s --seed %d", command, only, endpointsFlag(result), h.Run.Seed)
 		result.Needs = nil // told by the command
 		r.Results = append(r.Results, Result{
 			Result:    result,
-			Reproduce: fmt.Sprintf("%s --only %s --seed %d", command, only, h.Run.Seed),
+			Reproduce: reproduce,
+			LooksLike: LooksLike(name, version, result),
 		})
 		r.Summary.add(result.Verdict)
 	}
@@ -96,6 +114,19 @@ func New(h *history.History, url, command string) Report {
 		}
 	}
 	return r
+}
+
+// endpointsFlag keeps the other endpoints out of what reproduces a result of one
+// beside chat. What it needs is asked of chat.
+func endpointsFlag(r checker.Result) string {
+	switch {
+	case r.Endpoint == "":
+		return ""
+	case len(r.Needs) > 0:
+		return " --endpoints " + history.Chat + "," + r.Endpoint
+	default:
+		return " --endpoints " + r.Endpoint
+	}
 }
 
 func (s *Summary) add(v checker.Verdict) {
@@ -110,6 +141,10 @@ func (s *Summary) add(v checker.Verdict) {
 		s.Skip++
 	case checker.Inconclusive:
 		s.Inconclusive++
+	case XFail:
+		s.XFail++
+	case XPass:
+		s.XPass++
 	default:
 		s.Error++
 	}

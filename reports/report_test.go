@@ -70,7 +70,7 @@ func encoded(t *testing.T, r Report) []byte {
 
 func histories() map[string]*history.History {
 	return map[string]*history.History{
-		"kept": kept(), "broken": broken(), "interrupted": interrupted(), "torn": torn(), "by class": byClass(), "empty": {},
+		"kept": kept(), "broken": broken(), "interrupted": interrupted(), "torn": torn(), "by class": byClass(), "others": others(), "empty": {},
 	}
 }
 
@@ -208,6 +208,35 @@ func fail(r *Report) *Result {
 		}
 	}
 	return &Result{}
+}
+
+// A result of an endpoint beside chat is reproduced by that endpoint alone, with
+// chat where the class is needed. Chat itself is not named.
+func TestEndpointsInReports(t *testing.T) {
+	r := New(others(), "", "ratecheck run X")
+	want := []string{
+		" headers/on-answers --seed 7", "embeddings headers/on-answers --endpoints embeddings --seed 7",
+		"messages headers/on-answers --endpoints messages --seed 7", "messages refusal/retry-after --endpoints messages --seed 7",
+	}
+	var got []string
+	for _, result := range r.Results {
+		got = append(got, result.Endpoint+" "+strings.TrimPrefix(result.Reproduce, "ratecheck run X --only "))
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	text := string(encoded(t, r))
+	if n := strings.Count(text, `"endpoint"`); n != 3 {
+		t.Errorf("%d results of 4 have an endpoint in\n%s", n, text)
+	}
+	back, err := Parse(strings.NewReader(text))
+	if err != nil || cmp.Diff(r, back) != "" {
+		t.Errorf("read back: %v\n%s", err, cmp.Diff(r, back))
+	}
+	needing := checker.Result{Endpoint: history.Messages, Needs: []string{"requests/limit-kept"}}
+	if got := endpointsFlag(needing); got != " --endpoints chat,messages" {
+		t.Errorf("%q", got)
+	}
 }
 
 func TestSchemaIsACopy(t *testing.T) {

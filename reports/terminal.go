@@ -1,12 +1,9 @@
 package reports
 
 import (
-	"cmp"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -17,16 +14,13 @@ import (
 // Terminal writes the report for people: the summary first, then every result
 // in a line, then each failure with what shows it.
 func Terminal(w io.Writer, r Report, h *history.History, color bool) error {
-	t := &terminal{w: w, color: color, attempts: map[int]history.Attempt{}}
-	for _, a := range h.Attempts {
-		t.attempts[a.ID] = a
-	}
+	t := &terminal{w: w, color: color, report: r, attempts: attemptsOf(h)}
 	t.heading(r, h)
 	if err := t.results(r); err != nil {
 		return err
 	}
 	for _, result := range r.Results {
-		if result.Verdict == checker.Pass || result.Verdict == checker.Skip {
+		if !result.isTrouble() {
 			continue
 		}
 		if err := t.trouble(result); err != nil {
@@ -39,7 +33,8 @@ func Terminal(w io.Writer, r Report, h *history.History, color bool) error {
 type terminal struct {
 	w        io.Writer
 	color    bool
-	attempts map[int]history.Attempt
+	report   Report
+	attempts attempts
 	err      error
 }
 
@@ -52,35 +47,11 @@ func (t *terminal) printf(format string, args ...any) {
 }
 
 func (t *terminal) heading(r Report, h *history.History) {
-	what := r.Target.URL
-	if what == "" {
-		what = "a recorded run"
-	}
-	if r.Target.Name != "" {
-		what += " (" + strings.TrimSpace(r.Target.Name+" "+r.Target.Version) + ")"
-	}
-	t.printf("%s: %s\n", what, r.Summary.counts())
-	class := r.Target.Class
-	if class == "" {
-		class = "not told by this run"
-	}
-	t.printf("window %s, requests counted as: %s\n", time.Duration(r.Target.WindowSeconds*float64(time.Second)), class)
-	t.printf("%d requests with %d keys in %s, seed %d, exit %d\n", len(h.Attempts), len(h.Keys), length(h).Round(10*time.Millisecond), r.Seed, r.Exit)
-	if r.Exit == ExitInterrupted {
-		t.printf("the run was interrupted: what had not come to its end decides nothing\n")
-	}
-	if h.Torn > 0 {
-		t.printf("the history's last line is torn: %d bytes were left out\n", h.Torn)
+	t.printf("%s: %s\n", printable(r.title()), r.Summary.counts())
+	for _, line := range r.circumstances(h) {
+		t.printf("%s\n", printable(line))
 	}
 	t.printf("\n")
-}
-
-func length(h *history.History) time.Duration {
-	var end time.Duration
-	for _, a := range h.Attempts {
-		end = max(end, a.Done)
-	}
-	return end
 }
 
 func (t *terminal) results(r Report) error {
@@ -89,7 +60,7 @@ func (t *terminal) results(r Report) error {
 	}
 	var rows [][]string
 	for _, result := range r.Results {
-		rows = append(rows, []string{t.paint(result.Verdict), result.Requirement, printable(strings.Join(parts(result.Message), "\n"))})
+		rows = append(rows, []string{t.paint(result.Verdict), result.name(), printable(result.cell())})
 	}
 	if len(rows) == 0 {
 		return nil
@@ -107,7 +78,7 @@ func (t *terminal) paint(v checker.Verdict) string {
 	switch v {
 	case checker.Pass:
 		code = "32"
-	case checker.Fail, checker.Error:
+	case checker.Fail, XPass, checker.Error:
 		code = "31"
 	case checker.Skip:
 		code = "2"
@@ -116,12 +87,12 @@ func (t *terminal) paint(v checker.Verdict) string {
 }
 
 func (t *terminal) trouble(r Result) error {
-	t.printf("\n%s %s%s in scenario %s\n", t.paint(r.Verdict), r.Requirement, kind(r), r.Scenario)
-	for _, line := range []struct{ name, text string }{
-		{"sentence", r.Sentence}, {"source", r.Source}, {"seen", r.Message},
-		{"expected", r.Expected}, {"observed", r.Observed},
-	} {
-		t.field(line.name, line.text)
+	t.printf("\n%s %s%s in scenario %s\n", t.paint(r.Verdict), r.name(), kind(r), r.Scenario)
+	for _, f := range r.fields(t.report) {
+		t.field(f.name, f.text)
+	}
+	if r.LooksLike != nil {
+		t.paragraph(r.LooksLike.String())
 	}
 	if err := t.evidence(r.Attempts); err != nil {
 		return err
@@ -132,10 +103,11 @@ func (t *terminal) trouble(r Result) error {
 }
 
 // printable keeps what a target answered from commanding the terminal: a control
-// character is shown as a replacement character.
+// character, and one that turns the direction of a text, is shown as a
+// replacement character.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
-		if r != '\n' && unicode.IsControl(r) {
+		if r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)) {
 			return utf8.RuneError
 		}
 		return r
@@ -174,6 +146,15 @@ func (t *terminal) field(name, text string) {
 	}
 }
 
+// paragraph writes a text without a name, its further lines further in.
+func (t *terminal) paragraph(text string) {
+	indent := "  "
+	for _, line := range wrapped(printable(text), lineWidth-nameWidth-len(indent)) {
+		t.printf("%s%s\n", indent, line)
+		indent = fmt.Sprintf("%*s", nameWidth+len("  "), "")
+	}
+}
+
 // wrapped breaks a text at blanks. A word that is longer than a line has a line
 // of its own; a line feed stays.
 func wrapped(text string, width int) []string {
@@ -196,17 +177,11 @@ func wrapped(text string, width int) []string {
 	return lines
 }
 
-// evidenceRows is how many attempts are shown: a violation by many is shown by
-// a few.
-const evidenceRows = 12
-
 func (t *terminal) evidence(ids []int) error {
-	var rows [][]string
-	for _, id := range ids[:min(evidenceRows, len(ids))] {
-		if a, known := t.attempts[id]; known {
-			rows = append(rows, []string{
-				strconv.Itoa(id), a.Key, a.Step, stamp(a.Sent), stamp(a.Done), status(a), printable(told(a)),
-			})
+	rows := t.attempts.rows(ids)
+	for _, row := range rows {
+		for i := range row {
+			row[i] = printable(row[i])
 		}
 	}
 	if len(rows) == 0 || t.err != nil {
@@ -214,58 +189,11 @@ func (t *terminal) evidence(ids []int) error {
 	}
 	t.printf("  attempts\n")
 	const indent = "    "
-	if err := indentedTable(t.w, indent, []string{"id", "key", "step", "sent", "done", "answer", "told"}, rows); err != nil {
+	if err := indentedTable(t.w, indent, evidenceHeader(), rows); err != nil {
 		return err
 	}
 	if more := len(ids) - evidenceRows; more > 0 {
 		t.printf("%sand %d more\n", indent, more)
 	}
 	return t.err
-}
-
-func stamp(d time.Duration) string { return fmt.Sprintf("%.3f s", d.Seconds()) }
-
-func status(a history.Attempt) string {
-	text := strconv.Itoa(a.Status)
-	if a.Stream {
-		text += " stream"
-	}
-	if a.Error != "" {
-		text += " " + string(a.Error)
-	}
-	return text
-}
-
-// told is what of an answer matters to a limit: its usage and rate headers.
-func told(a history.Attempt) string {
-	var parts []string
-	if a.Usage != nil {
-		parts = append(parts, fmt.Sprintf("usage %d", a.Usage.Total))
-	}
-	rates := history.ReadRates(a.Header)
-	if rates.RequestsRemaining != nil {
-		parts = append(parts, fmt.Sprintf("requests left %d", *rates.RequestsRemaining))
-	}
-	if rates.TokensRemaining != nil {
-		parts = append(parts, fmt.Sprintf("tokens left %d", *rates.TokensRemaining))
-	}
-	if v := a.Header["retry-after"]; v != "" {
-		parts = append(parts, "retry-after "+v)
-	}
-	if len(parts) == 0 {
-		parts = append(parts, cmp.Or(a.ErrorText, shortened(a.Excerpt)))
-	}
-	return strings.Join(parts, ", ")
-}
-
-// excerptWidth is how much of a body is shown of an answer that told nothing
-// else.
-const excerptWidth = 60
-
-func shortened(text string) string {
-	text = strings.Join(strings.Fields(text), " ")
-	if runes := []rune(text); len(runes) > excerptWidth {
-		return string(runes[:excerptWidth-1]) + "…"
-	}
-	return text
 }

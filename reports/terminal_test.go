@@ -50,7 +50,7 @@ func rendered(t *testing.T, h *history.History, color bool) []byte {
 
 func TestTerminal(t *testing.T) {
 	for name, h := range map[string]*history.History{
-		"kept": kept(), "broken": broken(), "interrupted": interrupted(), "torn": torn(), "empty": {},
+		"kept": kept(), "broken": broken(), "interrupted": interrupted(), "torn": torn(), "empty": {}, "others": others(),
 	} {
 		t.Run(name, func(t *testing.T) { golden(t, name+".txt", rendered(t, h, false)) })
 	}

@@ -14,8 +14,9 @@ const HandshakeScenario = "handshake"
 
 // handshake sends one request that the provider, if it is ours, knows again. It
 // tells a target that is not there, a key that is not accepted and a provider
-// that is not behind the target before anything else is sent.
-func (r *Runner) handshake(ctx context.Context) error {
+// that is not behind the target before anything else is sent. Then it asks the
+// endpoints beside chat.
+func (r *Runner) handshake(ctx context.Context, endpoints []string) error {
 	s := &Stage{runner: r, scenario: &Scenario{Name: HandshakeScenario}}
 	key, err := s.KeyThat(ctx, history.Limits{Requests: limit(handshakeRequests)}, func(history.Limits) bool { return true })
 	if err != nil {
@@ -24,6 +25,15 @@ func (r *Runner) handshake(ctx context.Context) error {
 	whole := r.driver.Deadline
 	r.driver.Deadline = handshakeDeadline
 	defer func() { r.driver.Deadline = whole }()
+	if err := s.greet(ctx, key); err != nil {
+		return err
+	}
+	return s.askEndpoints(ctx, key, endpoints)
+}
+
+// greet is the first request.
+func (s *Stage) greet(ctx context.Context, key *Key) error {
+	r := s.runner
 	a, err := s.Send(ctx, key, Shot{
 		Step: "handshake", Asks: []string{}, MaxTokens: 16,
 		Script: history.Script{PromptTokens: 4, CompletionTokens: 4, Handshake: true},
@@ -81,5 +91,5 @@ func (r *Runner) isBehind(ctx context.Context, nonce string) (bool, error) {
 const handshakeDeadline = 10 * time.Second
 
 // handshakeRequests is the request limit of the handshake's key: a limit that
-// no other key has, and that one request does not reach.
+// no other key has, and that a request to each endpoint does not reach.
 const handshakeRequests = 900

@@ -18,13 +18,13 @@ func refusalRetry() Scenario {
 		tries      = 10
 	)
 	plan := func(rpm int) Plan {
-		n := 3*tries + 2 + 4*max(0, rpm-usual)/3
+		n := 3*tries + 3 + 4*max(0, rpm-usual)/3
 		return Plan{Keys: 2, Requests: n, Tokens: int64(n) * cost, Windows: 3.4, Seconds: 3}
 	}
-	asks := []string{"refusal/retry-after-sufficient", "refusal/quick"}
+	asks := []string{"refusal/retry-after-sufficient", "refusal/retry-after-tight", "refusal/quick"}
 	return Scenario{
 		Name:          "refusal-retry",
-		Sentence:      "a key is used up, told when to come back, and comes back exactly then",
+		Sentence:      "a key is used up, told when to come back, and comes back exactly then; late in a window also a little earlier",
 		Asks:          asks,
 		NeedsProvider: true,
 		Plan:          plan(usual),
@@ -61,7 +61,7 @@ func refusalRetry() Scenario {
 						return err
 					}
 				}
-				return s.obey(ctx, key, refusal, shot)
+				return s.obey(ctx, key, refusal, shot, late > 0)
 			}
 			return s.besideWhatCan(
 				func() error {
@@ -108,8 +108,9 @@ func (s *Stage) untilNext(k *Key) time.Duration {
 const dateGrain = time.Second
 
 // obey waits as long as a refusal says and asks once more. A refusal that says
-// nothing, or a time that no class of limiter needs, is not waited for.
-func (s *Stage) obey(ctx context.Context, k *Key, refusal history.Attempt, shot Shot) error {
+// nothing, or a time that no class of limiter needs, is not waited for. Whoever
+// is early asks once before, and no more if that was soon enough.
+func (s *Stage) obey(ctx context.Context, k *Key, refusal history.Attempt, shot Shot, early bool) error {
 	value := refusal.Header["retry-after"]
 	wait, err := history.ParseRetryAfter(value, s.runner.Clock.Now())
 	if refusal.RetryIn > 0 {
@@ -120,6 +121,15 @@ func (s *Stage) obey(ctx context.Context, k *Key, refusal history.Attempt, shot 
 	}
 	if err != nil || wait > 2*s.Window()+2*dateGrain {
 		return nil // the requirement on Retry-After itself tells
+	}
+	if less := wait - time.Second - wait/10; early && less > 0 {
+		if err := s.Until(ctx, refusal.Headers+less); err != nil {
+			return err
+		}
+		shot.Step = "early"
+		if a, err := s.Send(ctx, k, shot); err != nil || a.Status == 200 {
+			return err
+		}
 	}
 	if err := s.Until(ctx, refusal.Headers+wait); err != nil {
 		return err

@@ -27,9 +27,14 @@ type Runner struct {
 	History *history.Writer
 	// OnAttempt is told the number of attempts that are over; it may be nil.
 	OnAttempt func(done int)
+	// RequiredEndpoints must answer; of the others that scenarios ask, those
+	// that do not answer are left out.
+	RequiredEndpoints []string
 
 	driver driver.Driver
-	turn   turn
+	// unanswered says of endpoints why they cannot be tested.
+	unanswered map[string]string
+	turn       turn
 
 	mu       sync.Mutex
 	attempts int
@@ -118,7 +123,7 @@ func (r *Runner) noteAttempt() {
 // it, plays the scenarios side by side, and returns when the history is whole.
 //
 // It returns an *UnreachableError or a *RejectedError if the first request was
-// not served, ctx's error if it was interrupted (the history is then as whole
+// not served, an *EndpointsError if a required endpoint does not answer, ctx's error if it was interrupted (the history is then as whole
 // as it can be), and otherwise only errors of this side: a full disk, a
 // provider that went away. What went wrong in one scenario stands in its End
 // record.
@@ -129,13 +134,17 @@ func (r *Runner) Run(ctx context.Context, all []Scenario, run history.Run) error
 	}
 	run.Schema, run.Seed, run.Window, run.TokenClass = history.Schema, r.Seed, r.Target.Window, r.Target.TokenClass
 	for _, s := range all {
-		run.Planned = append(run.Planned, history.Plan{Scenario: s.Name, Asks: s.Asks})
+		run.Planned = append(run.Planned, history.Plan{Scenario: s.Name, Endpoint: s.Endpoint, Asks: s.Asks})
 	}
 	run.Ledger = r.Target.Provider != nil
 	if err := r.History.Run(run); err != nil {
 		return err
 	}
-	if err := r.handshake(ctx); err != nil {
+	endpoints := OtherEndpoints(all)
+	if r.Target.Provider == nil {
+		endpoints = nil // their scenarios need it
+	}
+	if err := r.handshake(ctx, endpoints); err != nil {
 		return err
 	}
 	pollCtx, stopPolling := r.Clock.WithCancel(ctx)
@@ -164,6 +173,8 @@ func (r *Runner) play(ctx context.Context, s *Scenario) error {
 	switch {
 	case s.NeedsProvider && r.Target.Provider == nil:
 		end.Error = NeedsProviderReason
+	case r.unanswered[s.Endpoint] != "":
+		end.Error = r.unanswered[s.Endpoint]
 	default:
 		if err := s.Play(ctx, &Stage{runner: r, scenario: s}); err != nil {
 			var lacking *target.LimitsError

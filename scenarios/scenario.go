@@ -5,6 +5,7 @@
 package scenarios
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -18,6 +19,8 @@ type Scenario struct {
 	Name string
 	// Sentence says what is sent, for who reads a plan.
 	Sentence string
+	// Endpoint is the one that it asks; empty is chat.
+	Endpoint string
 	// Asks are the requirements it is sent for.
 	Asks []string
 	// NeedsProvider says that it works only with our provider behind the
@@ -56,20 +59,33 @@ func (p Plan) Duration(window time.Duration) time.Duration {
 	return time.Duration(p.Windows*float64(window)) + time.Duration(p.Seconds*float64(time.Second))
 }
 
-// Catalogue returns all scenarios, the longest first, so that the run ends with
-// it.
-func Catalogue() []Scenario {
+// Options change what the scenarios of a catalogue send.
+type Options struct {
+	// Windows is for how many windows drift/steady-state goes on; less than 2 is
+	// SteadyWindows.
+	Windows int
+}
+
+// Catalogue returns all scenarios as they are sent where nobody says otherwise.
+func Catalogue() []Scenario { return CatalogueWith(Options{}) }
+
+// CatalogueWith returns all scenarios, the longest first, so that the run ends
+// with it.
+func CatalogueWith(o Options) []Scenario {
+	if o.Windows < 2 {
+		o.Windows = SteadyWindows
+	}
 	return []Scenario{
+		tokensLockout(),
 		requestsWindows(),
+		driftSteady(o.Windows),
 		tokensSequential(),
 		requestsSilence(),
 		tokensConcurrent(),
 		tokensSlowAnswer(),
 		refundUpstreamError(),
-		driftRest(),
+		countedRest(),
 		countedStreams(),
-		countedSilentStreams(),
-		countedSurplus(),
 		parallelBursts(),
 		isolationKeys(),
 		answersQuiet(),
@@ -79,7 +95,31 @@ func Catalogue() []Scenario {
 		parallelFreed(),
 		parallelEdge(),
 		refusalRetry(),
+		requestsStraddle(),
+		refundNextWindow(),
+		refundDisconnect(),
+		refundOnce(),
+		driftEdge(),
+		endpointCompletions(),
+		endpointEmbeddings(),
+		endpointResponses(),
+		endpointMessages(),
 	}
+}
+
+// ForEndpoints keeps the scenarios that ask one of these endpoints.
+func ForEndpoints(all []Scenario, endpoints []string) []Scenario {
+	return slices.DeleteFunc(slices.Clone(all), func(s Scenario) bool {
+		return !slices.Contains(endpoints, cmp.Or(s.Endpoint, history.Chat))
+	})
+}
+
+// OtherEndpoints are the endpoints beside chat that these scenarios ask, in the
+// order in which they are named.
+func OtherEndpoints(all []Scenario) []string {
+	return slices.DeleteFunc(history.Endpoints(), func(name string) bool {
+		return !slices.ContainsFunc(all, func(s Scenario) bool { return s.Endpoint == name })
+	})
 }
 
 // ForRequirements keeps the scenarios that ask a wanted requirement, and of

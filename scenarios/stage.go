@@ -1,10 +1,9 @@
 package scenarios
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/ratecheck/ratecheck/clock"
@@ -28,18 +27,23 @@ type Key struct {
 
 // Shot is one request to be sent.
 type Shot struct {
-	Step   string
-	Asks   []string
-	Stream bool
+	Step string
+	Asks []string
+	// Endpoint is where it is sent; empty is chat.
+	Endpoint string
+	Stream   bool
 	// Script is what the provider answers. The prompt is as long as its
 	// PromptTokens say.
 	Script history.Script
-	// MaxTokens is sent as max_tokens; less than 0 sends none.
+	// MaxTokens is sent as the endpoint's max_tokens; less than 0 sends none.
 	MaxTokens int64
 	// LeaveAfter is when the client leaves; 0 is never.
 	LeaveAfter time.Duration
 	// WithoutUsage sends a stream that does not ask for usage.
 	WithoutUsage bool
+	// NonceInStop carries the nonce as a stop sequence, which costs nothing, so
+	// that the prompts of several requests are the same.
+	NonceInStop bool
 }
 
 // NoMaxTokens is the MaxTokens of a request that states none.
@@ -108,22 +112,26 @@ func (s *Stage) send(ctx context.Context, k *Key, shot Shot, intended time.Durat
 			return history.Attempt{}, err
 		}
 	}
-	body, promptBytes := chatBody(r.Target.Model, nonce, shot)
+	endpoint := cmp.Or(shot.Endpoint, history.Chat)
+	body, promptBytes := requestBody(r.Target.Model, nonce, shot)
 	asks := shot.Asks
 	if asks == nil {
 		asks = s.scenario.Asks
 	}
 	var most int64
 	var maxTokens *int64
-	if shot.MaxTokens >= 0 {
+	switch {
+	case endpoint == history.Embeddings:
+		most = promptBytes // has no output
+	case shot.MaxTokens >= 0:
 		most, maxTokens = promptBytes+shot.MaxTokens, &shot.MaxTokens
 	}
 	a := r.driver.Do(ctx, driver.Request{
 		Attempt: history.Attempt{
 			ID: id, Scenario: s.scenario.Name, Step: shot.Step, Asks: asks, Key: k.Alias,
-			Endpoint: "chat", Stream: shot.Stream, Nonce: nonce, Cap: most, MaxTokens: maxTokens, Intended: intended,
+			Endpoint: endpoint, Stream: shot.Stream, Nonce: nonce, Cap: most, MaxTokens: maxTokens, Intended: intended,
 		},
-		Bearer: k.secret.Bearer(), Path: "/v1/chat/completions", Body: body, LeaveAfter: shot.LeaveAfter,
+		Bearer: k.secret.Bearer(), Path: history.EndpointPath(endpoint), Body: body, LeaveAfter: shot.LeaveAfter,
 	})
 	if err := r.History.Attempt(a); err != nil {
 		return a, err
@@ -184,34 +192,4 @@ func (s *Stage) Pace(ctx context.Context, k *Key, n int, interval time.Duration,
 		}
 	}
 	return nil
-}
-
-// word is one token in common vocabularies and four code points long.
-const word = " the"
-
-// chatBody writes a request and returns it with the number of bytes of its
-// prompt. The nonce is part of the prompt's length.
-func chatBody(model, nonce string, shot Shot) (body []byte, promptBytes int64) {
-	prompt := "[[" + nonce + "]]"
-	if more := shot.Script.PromptTokens - int64(len(prompt)/len(word)); more > 0 {
-		prompt += strings.Repeat(word, int(more))
-	}
-	request := map[string]any{
-		"model":    model,
-		"messages": []map[string]string{{"role": "user", "content": prompt}},
-	}
-	if shot.MaxTokens >= 0 {
-		request["max_tokens"] = shot.MaxTokens
-	}
-	if shot.Stream {
-		request["stream"] = true
-		if !shot.WithoutUsage {
-			request["stream_options"] = map[string]bool{"include_usage": true}
-		}
-	}
-	body, err := json.Marshal(request)
-	if err != nil {
-		return nil, 0 // strings and numbers always encode
-	}
-	return body, int64(len(prompt))
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/ratecheck/ratecheck/clock"
 	"github.com/ratecheck/ratecheck/reports"
 )
 
@@ -28,6 +29,8 @@ type app struct {
 	getenv         func(string) string
 	// isTerminal says whether a stream is one.
 	isTerminal func(any) bool
+	// clock says which day it is.
+	clock clock.Clock
 }
 
 func newApp() *app {
@@ -37,6 +40,7 @@ func newApp() *app {
 			f, ok := stream.(*os.File)
 			return ok && term.IsTerminal(int(f.Fd()))
 		},
+		clock: clock.System{},
 	}
 }
 
@@ -86,9 +90,10 @@ func (a *app) main(args []string) int {
 const longHelp = `ratecheck load-tests LLM proxies and checks whether their rate limits do what
 they promise.
 
-Exit codes: 0 all kept, 1 a requirement failed, 2 inconclusive or nothing judged,
-3 usage or configuration (or the target does not accept the key), 4 the target
-cannot be reached, 5 a fault of ratecheck's own, 130 interrupted.
+Exit codes: 0 all kept, 1 a requirement failed or one that is listed as known to
+fail passed (--known-failing), 2 inconclusive or nothing judged, 3 usage or
+configuration (or the target does not accept the key), 4 the target cannot be
+reached, 5 a fault of ratecheck's own, 130 interrupted.
 Where several apply the order is 5, 4, 3, 1, 2, 0.`
 
 func (a *app) rootCommand() *cobra.Command {
@@ -101,7 +106,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	root.AddCommand(
-		a.runCommand(), a.checkCommand(), a.reportCommand(), a.listCommand(), a.explainCommand(),
+		a.runCommand(&runFlags{}), a.identifyCommand(), a.checkCommand(), a.reportCommand(), a.listCommand(), a.explainCommand(),
 		a.serveCommand(), a.providerCommand(),
 	)
 	return root

@@ -51,6 +51,7 @@ func badProxy() {
 		"early-hints":  earlyHints,
 		"large-events": largeEvents,
 		"cut-streams":  cutStreams,
+		"chat-only":    chatOnly,
 	}
 	wrap, known := modes[os.Args[1]]
 	if !known {
@@ -86,6 +87,26 @@ func laterOnly(wrap func(http.Handler) http.Handler) func(http.Handler) http.Han
 			bad.ServeHTTP(w, r)
 		})
 	}
+}
+
+// chatOnly has messages answered with 404, responses with an embedding,
+// completions by somebody else and embeddings not at all.
+func chatOnly(next http.Handler) http.Handler {
+	others := map[string]http.Handler{
+		"/v1/messages":    always(404, "application/json", `{"detail":"Not Found"}`)(next),
+		"/v1/responses":   always(200, "application/json", `{"object":"list","data":[]}`)(next),
+		"/v1/completions": always(200, "application/json", `{"object":"text_completion","choices":[]}`)(next),
+		"/v1/embeddings": http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+			panic(http.ErrAbortHandler)
+		}),
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if other, has := others[r.URL.Path]; has {
+			other.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func hang(http.Handler) http.Handler {

@@ -11,22 +11,8 @@ import (
 	"github.com/ratecheck/ratecheck/reports"
 )
 
-// The formats of a report.
-const (
-	formatText = "text"
-	formatJSON = "json"
-)
-
-func checkFormat(format string) error {
-	if format != formatText && format != formatJSON {
-		return usageError("--format %q is not known; there are %s and %s", format, formatText, formatJSON)
-	}
-	return nil
-}
-
 func (a *app) checkCommand() *cobra.Command {
-	var format string
-	var noColor bool
+	var f reportFlags
 	cmd := &cobra.Command{
 		Use:   "check RUN",
 		Short: "Judge a recorded history again",
@@ -35,24 +21,23 @@ would. RUN is the folder that run --out wrote, a history file, or - for standard
 input. A history alone does not say where the target was; the folder does.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			if err := checkFormat(format); err != nil {
+			known, err := a.readReportFlags(f)
+			if err != nil {
 				return err
 			}
 			report, h, err := a.judgeRecorded(args[0])
 			if err != nil {
 				return err
 			}
-			return a.render(report, h, format, noColor)
+			return a.render(known.Apply(report), h, f)
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", formatText, "what is printed: text or json")
-	cmd.Flags().BoolVar(&noColor, "no-color", false, "no colours (also by NO_COLOR)")
+	f.addTo(cmd.Flags())
 	return cmd
 }
 
 func (a *app) reportCommand() *cobra.Command {
-	var format string
-	var noColor bool
+	var f reportFlags
 	cmd := &cobra.Command{
 		Use:   "report RUN",
 		Short: "Render the report of a recorded run again",
@@ -61,18 +46,18 @@ that run --out wrote, a history file, or - for standard input. It exits with 0
 when the report was written, whatever it says; check is the command that judges.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			if err := checkFormat(format); err != nil {
+			known, err := a.readReportFlags(f)
+			if err != nil {
 				return err
 			}
 			report, h, err := a.judgeRecorded(args[0])
 			if err != nil {
 				return err
 			}
-			return a.print(report, h, format, noColor)
+			return a.print(known.Apply(report), h, f)
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", formatText, "what is printed: text or json")
-	cmd.Flags().BoolVar(&noColor, "no-color", false, "no colours (also by NO_COLOR)")
+	f.addTo(cmd.Flags())
 	return cmd
 }
 
@@ -119,29 +104,4 @@ func readOrigin(path string) (url, command string, err error) {
 		return "", "", fmt.Errorf("%s: %w", path, err)
 	}
 	return report.Target.URL, report.Command, nil
-}
-
-// render prints a report and ends with its exit code.
-func (a *app) render(r reports.Report, h *history.History, format string, noColor bool) error {
-	if err := a.print(r, h, format, noColor); err != nil {
-		return err
-	}
-	if r.Exit != reports.ExitKept {
-		return exitWith(r.Exit, nil)
-	}
-	return nil
-}
-
-func (a *app) print(r reports.Report, h *history.History, format string, noColor bool) error {
-	var err error
-	if format == formatJSON {
-		err = reports.JSON(a.stdout, r)
-	} else {
-		color := !noColor && a.getenv("NO_COLOR") == "" && a.isTerminal(a.stdout)
-		err = reports.Terminal(a.stdout, r, h, color)
-	}
-	if err != nil {
-		return exitWith(reports.ExitError, err)
-	}
-	return nil
 }

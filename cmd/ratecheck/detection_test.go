@@ -26,7 +26,7 @@ Each way in which the embedded reference can be broken (` + "`ratecheck run --fa
 		var found []string
 		for _, result := range judged(t, "--fault", f.Name).Results {
 			if v := string(result.Verdict); v != "PASS" {
-				found = append(found, v+" "+result.Requirement)
+				found = append(found, strings.TrimSuffix(v+" "+result.Requirement+" on "+result.Endpoint, " on "))
 			}
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | `%s` | %s |\n", f.Name, f.Sentence, f.Breaks, strings.Join(found, ", "))

@@ -27,7 +27,7 @@ func TestHabitsChangeNothing(t *testing.T) {
 			for seed := uint64(1); seed <= 5; seed++ {
 				for _, window := range []time.Duration{time.Minute, 5 * time.Second} {
 					r := judgedWith(t, seed, window, habit)
-					if r.Summary.Pass != len(checker.Catalogue()) {
+					if len(r.Results) < len(checker.Catalogue()) || r.Summary.Pass != len(r.Results) {
 						t.Errorf("seed %d, window %s: %+v: %v", seed, window, r.Summary, notPassed(r))
 					}
 				}

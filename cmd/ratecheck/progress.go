@@ -20,6 +20,10 @@ func planOf(chosen []scenarios.Scenario) scenarios.Plan {
 	return total
 }
 
+// handshakes is how many requests a run sends before its scenarios: one to chat,
+// and one to each other endpoint that they ask.
+func handshakes(chosen []scenarios.Scenario) int { return 1 + len(scenarios.OtherEndpoints(chosen)) }
+
 // printPlan says what a run will send, before it does.
 func (a *app) printPlan(w io.Writer, chosen []scenarios.Scenario, f runFlags, url string) error {
 	total := planOf(chosen)
@@ -27,7 +31,7 @@ func (a *app) printPlan(w io.Writer, chosen []scenarios.Scenario, f runFlags, ur
 		url = "the embedded reference (on virtual time)"
 	}
 	_, err := fmt.Fprintf(w, "will send at most %d requests with %d keys, %d tokens if all were admitted, in about %s, to %s\n",
-		total.Requests+1, total.Keys+1, total.Tokens, total.Duration(f.window).Round(time.Second), url)
+		total.Requests+handshakes(chosen), total.Keys+1, total.Tokens, total.Duration(f.window).Round(time.Second), url)
 	if err != nil || !f.dryRun {
 		return err
 	}
@@ -58,7 +62,7 @@ func (a *app) progress(w *world, chosen []scenarios.Scenario, f runFlags) (stop 
 		const everyTick = 200 * time.Millisecond
 		for c.Sleep(ctx, everyTick) == nil {
 			_, _ = fmt.Fprintf(a.stderr, "\r%s of about %s, %d of at most %d requests ",
-				c.Now().Sub(start).Round(time.Second), total.Duration(f.window).Round(time.Second), done.Load(), total.Requests+1)
+				c.Now().Sub(start).Round(time.Second), total.Duration(f.window).Round(time.Second), done.Load(), total.Requests+handshakes(chosen))
 		}
 		_, _ = fmt.Fprint(a.stderr, "\r\x1b[K")
 	})

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"io"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -20,8 +21,12 @@ var update = flag.Bool("update", false, "write what the commands print into READ
 // TestReadmeCommands plays every console block of the README and wants what
 // stands there. With -update it writes what was printed.
 func TestReadmeCommands(t *testing.T) {
-	const path = root + "/README.md"
+	path, err := filepath.Abs(root + "/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	readme := string(readFile(t, path))
+	t.Chdir(root) // where its reader stands
 	block := regexp.MustCompile("(?s)```console\n\\$ ([^\n]*)\n(.*?)```")
 	played := 0
 	got := block.ReplaceAllStringFunc(readme, func(text string) string {
@@ -68,6 +73,7 @@ func testApp(out io.Writer) *app {
 	return &app{
 		stdin: strings.NewReader(""), stdout: out, stderr: io.Discard,
 		getenv: func(string) string { return "" }, isTerminal: func(any) bool { return false },
+		clock: clock.System{},
 	}
 }
 

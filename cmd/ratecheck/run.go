@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,8 +29,10 @@ const (
 // runFlags are the flags of run.
 type runFlags struct {
 	only, skip  []string
+	endpoints   []string
 	seed        uint64
 	window      time.Duration
+	windows     int
 	model       string
 	keyTemplate string
 	// rpm, tpm and maxParallel are the limits of every key; 0 is none.
@@ -38,14 +41,15 @@ type runFlags struct {
 	providerURL           string
 	tokenClass            string
 	fault                 string
-	format                string
 	out                   string
-	quiet, noColor        bool
+	quiet                 bool
 	dryRun, yes           bool
+	// identify prints how the target counts, and not what it keeps.
+	identify bool
+	reportFlags
 }
 
-func (a *app) runCommand() *cobra.Command {
-	var f runFlags
+func (a *app) runCommand(f *runFlags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run [URL]",
 		Short: "Run the whole check against a proxy, or against the embedded reference",
@@ -63,16 +67,18 @@ about a second. With a URL it needs a way to get fresh keys with given limits
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return a.run(cmd.Context(), f, "")
+				return a.run(cmd.Context(), *f, "")
 			}
-			return a.run(cmd.Context(), f, args[0])
+			return a.run(cmd.Context(), *f, args[0])
 		},
 	}
 	flags := cmd.Flags()
 	flags.StringSliceVar(&f.only, "only", nil, "test only the requirements that match `GLOB` (* is any text; may be repeated)")
 	flags.StringSliceVar(&f.skip, "skip", nil, "leave out the requirements that match `GLOB`")
+	flags.StringSliceVar(&f.endpoints, "endpoints", nil, "test these endpoints, which must answer: chat, completions, embeddings, responses, messages (default those that answer)")
 	flags.Uint64Var(&f.seed, "seed", 1, "seed of the run; the embedded world repeats itself exactly")
 	flags.DurationVar(&f.window, "window", time.Minute, "length of the target's windows")
+	flags.IntVar(&f.windows, "windows", scenarios.SteadyWindows, "for how many windows drift/steady-state goes on")
 	flags.StringVar(&f.model, "model", "m", "model to ask for")
 	flags.StringVar(&f.keyTemplate, "key-template", "", "make keys as `TEMPLATE` says, e.g. 'sk-{nonce}[-rpm{rpm}][-tpm{tpm}][-mpr{max_parallel}]'")
 	flags.Int64Var(&f.rpm, "rpm", 0, "every key has `N` requests per window (for a template without limits)")
@@ -82,10 +88,9 @@ about a second. With a URL it needs a way to get fresh keys with given limits
 	flags.StringVar(&f.providerURL, "provider", "", "our provider runs at `URL` already")
 	flags.StringVar(&f.tokenClass, "token-class", "", "how the target is declared to count tokens: check-then-charge")
 	flags.StringVar(&f.fault, "fault", "", "break the embedded reference in the way `NAME` says (see ratecheck list --faults)")
-	flags.StringVar(&f.format, "format", formatText, "what is printed: text or json")
-	flags.StringVar(&f.out, "out", "", "write history.ndjson and report.json into the folder `DIR`")
+	f.addTo(flags)
+	flags.StringVar(&f.out, "out", "", "write history.ndjson and report.json into the folder `DIR`, and junit.xml or report.md where that format is asked for")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no progress")
-	flags.BoolVar(&f.noColor, "no-color", false, "no colours (also by NO_COLOR)")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "print what would be sent, and send nothing")
 	flags.BoolVar(&f.yes, "yes", false, "send requests although our provider is not behind the target, and they may cost money")
 	cmd.MarkFlagsMutuallyExclusive("provider-listen", "provider")
@@ -107,10 +112,14 @@ type world struct {
 }
 
 func (a *app) run(ctx context.Context, f runFlags, url string) error {
+	known, err := a.readReportFlags(f.reportFlags)
+	if err != nil {
+		return err
+	}
 	if err := f.check(url); err != nil {
 		return err
 	}
-	chosen, err := selectScenarios(f.only, f.skip)
+	chosen, err := selectScenarios(f)
 	if err != nil {
 		return err
 	}
@@ -133,6 +142,7 @@ func (a *app) run(ctx context.Context, f runFlags, url string) error {
 		return exitWith(exitUsage, err)
 	}
 	w.runner.History = history.NewWriter(recorded)
+	w.runner.RequiredEndpoints = f.endpoints
 	stopProgress := a.progress(w, chosen, f)
 	runErr := w.play(ctx, func(ctx context.Context) error {
 		return w.runner.Run(ctx, chosen, history.Run{LedgerSkew: w.ledgerSkew})
@@ -145,25 +155,28 @@ func (a *app) run(ctx context.Context, f runFlags, url string) error {
 	if fatal := fatalError(runErr, ctx); fatal != nil {
 		return fatal
 	}
-	report := reports.New(h, w.name, f.command(url))
+	report := known.Apply(reports.New(h, w.name, f.command(url)))
 	if f.out != "" {
-		if err := writeReport(filepath.Join(f.out, reportFile), report); err != nil {
+		if err := writeReports(f.out, report, h, f.format); err != nil {
 			return exitWith(reports.ExitError, err)
 		}
 	}
-	return a.render(report, h, f.format, f.noColor)
+	if f.identify {
+		return a.renderIdentity(report, f.format)
+	}
+	return a.render(report, h, f.reportFlags)
 }
 
 // check refuses flags that do not fit together before anything is sent.
 func (f *runFlags) check(url string) error {
-	if err := checkFormat(f.format); err != nil {
-		return err
-	}
 	if f.tokenClass != "" && f.tokenClass != history.CheckThenCharge {
 		return usageError("--token-class %q is not known; %q is the one that can be declared", f.tokenClass, history.CheckThenCharge)
 	}
 	if f.window < minWindow {
 		return usageError("--window %s is too short: charges after an answer take up to 0.5 s, so nothing can be told below %s", f.window, minWindow)
+	}
+	if f.windows < 2 {
+		return usageError("--windows %d: a drift shows in two windows at the least", f.windows)
 	}
 	if url == "" {
 		for name, value := range map[string]string{
@@ -198,13 +211,14 @@ const minWindow = 3 * time.Second
 func fatalError(err error, ctx context.Context) error {
 	var unreachable *scenarios.UnreachableError
 	var rejected *scenarios.RejectedError
+	var silent *scenarios.EndpointsError
 	var deadlock *clock.DeadlockError
 	switch {
 	case err == nil, ctx.Err() != nil:
 		return nil
 	case errors.As(err, &unreachable):
 		return exitWith(exitUnreachable, err)
-	case errors.As(err, &rejected):
+	case errors.As(err, &rejected), errors.As(err, &silent):
 		return exitWith(exitUsage, err)
 	case errors.As(err, &deadlock):
 		return exitWith(reports.ExitError, err)
@@ -225,6 +239,7 @@ func (f *runFlags) command(url string) string {
 		{"--rpm", number(f.rpm)}, {"--tpm", number(f.tpm)}, {"--max-parallel", number(f.maxParallel)},
 		{"--provider-listen", f.providerListen}, {"--provider", f.providerURL},
 		{"--token-class", f.tokenClass}, {"--fault", f.fault}, {"--window", unless(f.window.String(), time.Minute.String())},
+		{"--windows", unless(strconv.Itoa(max(f.windows, scenarios.SteadyWindows)), strconv.Itoa(scenarios.SteadyWindows))},
 	} {
 		if flag.value != "" {
 			parts = append(parts, flag.name+" "+quote(flag.value))
@@ -294,19 +309,4 @@ func readHistoryFile(path string) (*history.History, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return h, nil
-}
-
-func writeReport(path string, r reports.Report) error {
-	file, err := os.Create(path)
-	if err != nil {
-		return fmt.Errorf("writing the report: %w", err)
-	}
-	if err := reports.JSON(file, r); err != nil {
-		_ = file.Close()
-		return err
-	}
-	if err := file.Close(); err != nil {
-		return fmt.Errorf("writing the report: %w", err)
-	}
-	return nil
 }

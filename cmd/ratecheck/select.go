@@ -5,51 +5,42 @@ import (
 	"strings"
 
 	"github.com/ratecheck/ratecheck/checker"
+	"github.com/ratecheck/ratecheck/history"
 	"github.com/ratecheck/ratecheck/scenarios"
 )
 
-// matches says whether id matches a pattern in which * stands for any text.
-func matches(pattern, id string) bool {
-	parts := strings.Split(pattern, "*")
-	if len(parts) == 1 {
-		return pattern == id
-	}
-	rest, ok := strings.CutPrefix(id, parts[0])
-	if !ok {
-		return false
-	}
-	for _, part := range parts[1 : len(parts)-1] {
-		at := strings.Index(rest, part)
-		if at < 0 {
-			return false
+// selectScenarios keeps what --only, --skip and --endpoints select; no endpoints
+// are all. A pattern that matches nothing is an error: it would silently test
+// nothing.
+func selectScenarios(f runFlags) ([]scenarios.Scenario, error) {
+	all := scenarios.CatalogueWith(scenarios.Options{Windows: f.windows})
+	for _, name := range f.endpoints {
+		if !history.IsEndpoint(name) {
+			return nil, usageError("--endpoints %q is not known; there are %s", name, strings.Join(history.Endpoints(), ", "))
 		}
-		rest = rest[at+len(part):]
 	}
-	return strings.HasSuffix(rest, parts[len(parts)-1])
-}
-
-// selectScenarios keeps what --only and --skip select. A pattern that matches
-// nothing is an error: it would silently test nothing.
-func selectScenarios(only, skip []string) ([]scenarios.Scenario, error) {
+	if len(f.endpoints) > 0 {
+		all = scenarios.ForEndpoints(all, f.endpoints)
+	}
 	var ids []string
 	for _, r := range checker.Catalogue() {
 		ids = append(ids, r.ID)
 	}
-	for flag, patterns := range map[string][]string{"--only": only, "--skip": skip} {
+	for flag, patterns := range map[string][]string{"--only": f.only, "--skip": f.skip} {
 		for _, p := range patterns {
-			if !slices.ContainsFunc(ids, func(id string) bool { return matches(p, id) }) {
+			if !slices.ContainsFunc(ids, func(id string) bool { return checker.MatchesID(p, id) }) {
 				return nil, usageError("%s %q matches no requirement; `ratecheck list` shows them, and * stands for any text", flag, p)
 			}
 		}
 	}
 	matchesAny := func(patterns []string, id string) bool {
-		return slices.ContainsFunc(patterns, func(p string) bool { return matches(p, id) })
+		return slices.ContainsFunc(patterns, func(p string) bool { return checker.MatchesID(p, id) })
 	}
-	chosen := scenarios.ForRequirements(scenarios.Catalogue(), func(id string) bool {
-		return (len(only) == 0 || matchesAny(only, id)) && !matchesAny(skip, id)
+	chosen := scenarios.ForRequirements(all, func(id string) bool {
+		return (len(f.only) == 0 || matchesAny(f.only, id)) && !matchesAny(f.skip, id)
 	})
 	if len(chosen) == 0 {
-		return nil, usageError("--only and --skip together leave nothing to test")
+		return nil, usageError("--only, --skip and --endpoints together leave nothing to test")
 	}
 	return chosen, nil
 }

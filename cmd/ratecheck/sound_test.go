@@ -76,7 +76,7 @@ func recordedWith(t *testing.T, f runFlags, change func(*sim.Parts)) []byte {
 	}
 	var recorded bytes.Buffer
 	w.runner.History = history.NewWriter(&recorded)
-	chosen, err := selectScenarios(f.only, f.skip)
+	chosen, err := selectScenarios(f)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,9 @@ type Fault struct {
 	Name string
 	// Breaks is the id of the requirement that catches it.
 	Breaks string
+	// Endpoints are those on which alone it is broken, and on each of which it
+	// must be caught; empty is wherever.
+	Endpoints []string
 	// Sentence says what it does, and where it was met.
 	Sentence string
 	// Apply replaces a part of a world.
@@ -21,7 +24,7 @@ type Fault struct {
 // Catalogue returns all faults, in the order of the requirements they break.
 func Catalogue() []Fault {
 	var all []Fault
-	for _, group := range [][]Fault{requestFaults(), tokenFaults(), counterFaults(), streamFaults(), wireFaults(), numberFaults(), fairnessFaults(), slotFaults(), waitingFaults()} {
+	for _, group := range [][]Fault{requestFaults(), tokenFaults(), counterFaults(), streamFaults(), wireFaults(), numberFaults(), fairnessFaults(), slotFaults(), edgeFaults(), leavingFaults(), endpointFaults(), waitingFaults()} {
 		all = append(all, group...)
 	}
 	return all

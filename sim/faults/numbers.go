@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ratecheck/ratecheck/history"
 	"github.com/ratecheck/ratecheck/reference"
 	"github.com/ratecheck/ratecheck/sim"
 )
@@ -153,8 +154,8 @@ func (s *refusalCharger) Reserve(now time.Time, items []reference.Item) referenc
 	return d
 }
 
-// floorOf1024 states max_tokens where the client did not and its key's token
-// limit is below that.
+// floorOf1024 states max_tokens where the client of a chat did not and its key's
+// token limit is below that.
 func floorOf1024(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -162,7 +163,7 @@ func floorOf1024(next http.Handler) http.Handler {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		if !bytes.Contains(body, []byte(`"max_tokens"`)) {
+		if isOf(r, history.Chat) && !bytes.Contains(body, []byte(`"max_tokens"`)) {
 			body = bytes.Replace(body, []byte("{"), []byte(`{"max_tokens":1024,`), 1)
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
@@ -172,23 +173,25 @@ func floorOf1024(next http.Handler) http.Handler {
 
 // refusalBody writes another body into every 429.
 func refusalBody(kind, text string) func(*sim.Parts) {
-	return func(p *sim.Parts) {
-		p.Wrap = func(next http.Handler) http.Handler {
-			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				refusal := false
-				next.ServeHTTP(&rewriter{headerWriter{ResponseWriter: w, change: func(h http.Header, status int) int {
-					if refusal = status == http.StatusTooManyRequests; refusal {
-						h.Set("Content-Type", kind)
-					}
-					return 0
-				}}, func(p []byte) []byte {
-					if refusal {
-						return []byte(text)
-					}
-					return p
-				}}, r)
-			})
-		}
+	return func(p *sim.Parts) { p.Wrap = rewriteRefusal(kind, text) }
+}
+
+func rewriteRefusal(kind, text string) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			refusal := false
+			next.ServeHTTP(&rewriter{headerWriter{ResponseWriter: w, change: func(h http.Header, status int) int {
+				if refusal = status == http.StatusTooManyRequests; refusal {
+					h.Set("Content-Type", kind)
+				}
+				return 0
+			}}, func(p []byte) []byte {
+				if refusal {
+					return []byte(text)
+				}
+				return p
+			}}, r)
+		})
 	}
 }
 

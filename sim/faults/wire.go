@@ -81,12 +81,14 @@ func dropRateHeaders(h http.Header) {
 // onHeaders changes the headers and the status of every answer just before they
 // go out. A status of 0 leaves it.
 func onHeaders(change func(h http.Header, status int) int) func(*sim.Parts) {
-	return func(p *sim.Parts) {
-		p.Wrap = func(next http.Handler) http.Handler {
-			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				next.ServeHTTP(&headerWriter{ResponseWriter: w, change: change}, r)
-			})
-		}
+	return func(p *sim.Parts) { p.Wrap = changeHeaders(change) }
+}
+
+func changeHeaders(change func(h http.Header, status int) int) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			next.ServeHTTP(&headerWriter{ResponseWriter: w, change: change}, r)
+		})
 	}
 }
 

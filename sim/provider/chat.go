@@ -1,20 +1,11 @@
 package provider
 
 import (
-	"context"
-	"encoding/json"
-	"fmt"
-	"net/http"
 	"strconv"
-	"strings"
 )
 
-// word is one token in common vocabularies and four code points long, so that a
-// text is as long as its usage says by either count.
-const word = " the"
-
-// defaultChunks is how many chunks a stream has when its script does not say.
-const defaultChunks = 3
+// chatWire is POST /v1/chat/completions.
+type chatWire struct{ openAIErrors }
 
 type chatUsage struct {
 	PromptTokens     int64              `json:"prompt_tokens"`
@@ -69,144 +60,39 @@ func (c *call) usage() *chatUsage {
 	return usage
 }
 
-// text is what is said: the nonce where that was asked for, else as many words
-// as the completion has tokens.
-func (c *call) text() string {
-	if c.script.Handshake {
-		return handshakeText(c.record.Nonce)
-	}
-	return strings.Repeat(word, int(c.script.CompletionTokens))
-}
-
-func (c *call) answerChat(w http.ResponseWriter) {
-	if c.script.CutAfter > 0 {
-		c.record.Cut = true
-		panic(http.ErrAbortHandler)
-	}
-	stop := "stop"
+func (chatWire) plain(c *call) any {
 	answer := c.envelope("chat.completion")
 	answer.Choices = append(answer.Choices, chatChoice{
-		Message: &chatMessage{Role: "assistant", Content: c.text()}, FinishReason: &stop,
+		Message: &chatMessage{Role: "assistant", Content: c.text()}, FinishReason: finished("stop"),
 	})
 	if !c.script.WithoutUsage {
 		answer.Usage = c.usage()
 	}
-	c.firstByte()
-	c.record.Produced = c.script.CompletionTokens
-	c.lastByte()
-	writeJSON(w, http.StatusOK, answer)
+	return answer
 }
 
-func (c *call) streamChat(w http.ResponseWriter, ctx context.Context) {
-	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-cache")
-	w.WriteHeader(http.StatusOK)
-	c.firstByte()
-	s := &chatStream{call: c, w: w, ctx: ctx}
-	if s.chunks(); s.broken {
-		return
+func finished(reason string) *string { return &reason }
+
+func (w chatWire) begin(*stream) {}
+
+func (w chatWire) chunk(s *stream, i int, text string) {
+	delta := &chatDelta{Content: text}
+	if i == 0 {
+		delta.Role = "assistant"
 	}
-	stop := "stop"
-	s.send([]chatChoice{{Delta: &chatDelta{}, FinishReason: &stop}}, nil)
-	if c.request.StreamOptions.IncludeUsage && !c.script.WithoutUsage {
-		s.send([]chatChoice{}, c.usage())
-	}
-	c.lastByte()
-	s.write("data: [DONE]\n\n")
+	w.send(s, []chatChoice{{Delta: delta}}, nil)
 }
 
-type chatStream struct {
-	call   *call
-	w      http.ResponseWriter
-	ctx    context.Context
-	broken bool
+func (w chatWire) end(s *stream) {
+	w.send(s, []chatChoice{{Delta: &chatDelta{}, FinishReason: finished("stop")}}, nil)
+	if s.call.asksForUsage() {
+		w.send(s, []chatChoice{}, s.call.usage())
+	}
+	s.last("data: [DONE]\n\n")
 }
 
-func (s *chatStream) chunks() {
-	c := s.call
-	chunks := c.script.Chunks
-	if chunks <= 0 {
-		chunks = defaultChunks
-	}
-	if c.script.Handshake {
-		s.send([]chatChoice{{Delta: &chatDelta{Role: "assistant", Content: c.text()}}}, nil)
-		s.produced(c.script.CompletionTokens)
-		return
-	}
-	left := c.script.CompletionTokens
-	for i := range chunks {
-		if i > 0 {
-			if err := c.provider.clock.Sleep(s.ctx, c.script.ChunkDelay); err != nil {
-				s.leave()
-				return
-			}
-		}
-		share := left / int64(chunks-i)
-		left -= share
-		delta := &chatDelta{Content: strings.Repeat(word, int(share))}
-		if i == 0 {
-			delta.Role = "assistant"
-		}
-		s.send([]chatChoice{{Delta: delta}}, nil)
-		s.produced(share)
-		if s.broken {
-			return
-		}
-		if i+1 == c.script.CutAfter {
-			c.record.Cut, s.broken = true, true
-			panic(http.ErrAbortHandler)
-		}
-	}
-}
-
-// produced counts the tokens of a chunk, if it went out.
-func (s *chatStream) produced(tokens int64) {
-	if !s.broken {
-		s.call.record.Produced += tokens
-	}
-}
-
-func (s *chatStream) send(choices []chatChoice, usage *chatUsage) {
+func (chatWire) send(s *stream, choices []chatChoice, usage *chatUsage) {
 	answer := s.call.envelope("chat.completion.chunk")
 	answer.Choices, answer.Usage = choices, usage
-	line, err := json.Marshal(answer)
-	if err != nil {
-		s.leave()
-		return
-	}
-	s.write(fmt.Sprintf("data: %s\n\n", line))
-}
-
-func (s *chatStream) write(text string) {
-	if s.broken {
-		return
-	}
-	if _, err := s.w.Write([]byte(text)); err != nil || s.ctx.Err() != nil {
-		s.leave()
-		return
-	}
-	if f, ok := s.w.(http.Flusher); ok {
-		f.Flush()
-	}
-}
-
-func (s *chatStream) leave() {
-	s.call.record.Gone, s.broken = true, true
-}
-
-func writeJSON(w http.ResponseWriter, status int, v any) {
-	body, err := json.Marshal(v)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_, _ = w.Write(body)
-}
-
-func writeError(w http.ResponseWriter, status int, kind, message string) {
-	writeJSON(w, status, map[string]any{"error": map[string]any{
-		"message": message, "type": kind, "param": nil, "code": strconv.Itoa(status),
-	}})
+	s.data(answer)
 }

@@ -41,7 +41,7 @@ func (p *Provider) control() {
 	p.mux.HandleFunc("POST "+ControlRegister, func(w http.ResponseWriter, r *http.Request) {
 		reg, err := readRegistration(http.MaxBytesReader(w, r.Body, MaxBody))
 		if err != nil {
-			writeError(w, http.StatusBadRequest, "invalid_request_error", "mock provider: "+err.Error()+"; want {\"nonce\": ..., \"script\": {...}}")
+			writeError(w, http.StatusBadRequest, "mock provider: "+err.Error()+"; want {\"nonce\": ..., \"script\": {...}}")
 			return
 		}
 		p.Register(reg.Nonce, reg.Script)
@@ -52,7 +52,7 @@ func (p *Provider) control() {
 		if text := r.URL.Query().Get("from"); text != "" {
 			n, err := strconv.Atoi(text)
 			if err != nil || n < 0 {
-				writeError(w, http.StatusBadRequest, "invalid_request_error", "mock provider: from must be a number of calls, not "+strconv.Quote(text))
+				writeError(w, http.StatusBadRequest, "mock provider: from must be a number of calls, not "+strconv.Quote(text))
 				return
 			}
 			from = n

@@ -67,8 +67,8 @@ func isDirective(text string) bool {
 func unscripted(body []byte, req request) history.Script {
 	const defaultCompletion = 16
 	completion := int64(defaultCompletion)
-	if req.MaxTokens != nil && *req.MaxTokens >= 0 {
-		completion = min(completion, *req.MaxTokens)
+	if most := req.most(); most != nil && *most >= 0 {
+		completion = min(completion, *most)
 	}
 	return history.Script{PromptTokens: int64(len(body) / 4), CompletionTokens: completion}
 }

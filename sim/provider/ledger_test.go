@@ -232,7 +232,7 @@ func TestBrokenRequests(t *testing.T) {
 		"a wrong type":   {http.MethodPost, "/v1/chat/completions", `{"stream":"yes"}`, 400},
 		"too large":      {http.MethodPost, "/v1/chat/completions", large, 413},
 		"another method": {http.MethodGet, "/v1/chat/completions", "", 405},
-		"another path":   {http.MethodPost, "/v1/completions", "{}", 404},
+		"another path":   {http.MethodPost, "/v1/others", "{}", 404},
 		"health":         {http.MethodGet, "/health", "", 200},
 	} {
 		t.Run(name, func(t *testing.T) {

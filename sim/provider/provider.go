@@ -18,7 +18,9 @@ import (
 // MaxBody is the largest request body that is read, in bytes.
 const MaxBody = 16 << 20
 
-// Provider answers OpenAI chat completions. It is safe for concurrent use.
+// Provider answers as OpenAI does to chat completions, text completions,
+// embeddings and responses, and as Anthropic does to messages. It is safe for
+// concurrent use.
 type Provider struct {
 	clock clock.Clock
 	epoch time.Time
@@ -38,7 +40,11 @@ type Provider struct {
 func New(c clock.Clock, epoch time.Time) *Provider {
 	p := &Provider{clock: c, epoch: epoch, scripts: map[string]history.Script{}, failed: map[string]int{}}
 	p.mux = http.NewServeMux()
-	p.mux.HandleFunc("POST /v1/chat/completions", p.chat)
+	for endpoint, wire := range wires() {
+		p.mux.HandleFunc("POST "+history.EndpointPath(endpoint), func(w http.ResponseWriter, r *http.Request) {
+			p.serve(w, r, endpoint, wire)
+		})
+	}
 	p.mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
 	p.control()
 	return p
@@ -83,22 +89,39 @@ type request struct {
 	StreamOptions struct {
 		IncludeUsage bool `json:"include_usage"`
 	} `json:"stream_options"`
+	// MaxOutputTokens is MaxTokens on responses.
+	MaxOutputTokens *int64 `json:"max_output_tokens"`
+	// Input and EncodingFormat matter to embeddings.
+	Input          json.RawMessage `json:"input"`
+	EncodingFormat string          `json:"encoding_format"`
 }
 
-func (p *Provider) chat(w http.ResponseWriter, r *http.Request) {
+// most is the longest completion that is asked for; nil is no bound.
+func (r request) most() *int64 {
+	if r.MaxTokens == nil {
+		return r.MaxOutputTokens
+	}
+	return r.MaxTokens
+}
+
+func (p *Provider) serve(w http.ResponseWriter, r *http.Request, endpoint string, wire wire) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
 	if err != nil {
-		writeError(w, http.StatusRequestEntityTooLarge, "invalid_request_error", "mock provider: reading the body: "+err.Error())
+		const status = http.StatusRequestEntityTooLarge
+		writeJSON(w, status, wire.failure(status, "mock provider: reading the body: "+err.Error()))
 		return
 	}
 	var req request
 	if err := json.Unmarshal(body, &req); err != nil {
-		writeError(w, http.StatusBadRequest, "invalid_request_error", "mock provider: the body is not JSON: "+err.Error())
+		writeJSON(w, http.StatusBadRequest, wire.failure(http.StatusBadRequest, "mock provider: the body is not JSON: "+err.Error()))
 		return
 	}
 	nonce, script := p.script(body, req)
-	c := &call{provider: p, request: req, script: script}
-	c.begin(nonce, "chat", req.Stream)
+	if endpoint == history.Embeddings {
+		req.Stream, script.CompletionTokens = false, 0
+	}
+	c := &call{provider: p, request: req, script: script, wire: wire}
+	c.begin(nonce, endpoint, req.Stream)
 	defer c.end()
 
 	if err := p.clock.Sleep(r.Context(), script.Latency); err != nil {
@@ -115,10 +138,10 @@ func (p *Provider) chat(w http.ResponseWriter, r *http.Request) {
 	c.record.Status = http.StatusOK
 	c.record.Usage = usageOf(script)
 	if req.Stream {
-		c.streamChat(w, r.Context())
+		c.stream(w, r.Context())
 		return
 	}
-	c.answerChat(w)
+	c.answer(w)
 }
 
 // script finds what was registered for the call, or what its text says itself.
@@ -170,6 +193,7 @@ type call struct {
 	provider *Provider
 	request  request
 	script   history.Script
+	wire     wire
 	record   history.Call
 }
 
@@ -210,9 +234,5 @@ func (c *call) fail(w http.ResponseWriter, status int) {
 	c.record.Status = status
 	c.firstByte()
 	c.lastByte()
-	kind := "server_error"
-	if status == http.StatusTooManyRequests {
-		kind = "rate_limit_error"
-	}
-	writeError(w, status, kind, "mock provider: told to fail")
+	writeJSON(w, status, c.wire.failure(status, "mock provider: told to fail"))
 }

@@ -1,0 +1,144 @@
+package checker
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Drift to the token, black-box, and over several windows.
+
+func exactRequirements() []Requirement {
+	return []Requirement{
+		{
+			ID: "drift/edge-exact", Level: Must, Layer: Enforcement,
+			Sentence: "After mixed traffic a request of exactly what must be left is admitted, and one token more is refused.",
+			Source:   "LIMITER rules 11-14; DESIGN §6 (drift to the token)",
+			Tolerances: []Tolerance{{
+				Value:  "what the limiter adds to max_tokens is measured first, on two fresh keys",
+				Reason: "every limiter estimates a prompt in its own way",
+			}},
+			judge: judgeEdgeExact,
+		},
+		{
+			ID: "drift/steady-state", Level: Must, Layer: Enforcement,
+			Sentence: "Under the same mixed traffic every window admits the same.",
+			Source:   "LIMITER rule 14; LiteLLM 27001",
+			Tolerances: []Tolerance{{
+				Value:  "what one request uses, what clients that left may be charged differently, and what was charged within 0.5 s of an admission",
+				Reason: "a window is used up to within one request, and a client leaves a little sooner or later",
+			}},
+			judge: judgeSteady,
+		},
+	}
+}
+
+func judgeEdgeExact(v *view) finding {
+	if len(v.keys) == 0 {
+		return undecided("no key was asked")
+	}
+	twice := step(v.keys[0].attempts, "twice")
+	if len(twice) == 1 && twice[0].outcome == admitted {
+		return skipped("a request for twice the limit is admitted: the limiter reserves nothing, or not by max_tokens")
+	}
+	if count(v.all(), unknown) > 0 {
+		return undecided("not every request was admitted or refused: " + firstTrouble(v.all()))
+	}
+	k := v.keys[len(v.keys)-1]
+	confirm := step(k.attempts, "confirm")
+	calibrated := withOutcome(confirm, admitted)
+	if len(v.keys) < 2 || len(calibrated) != 1 {
+		return skipped("what the limiter reserves is not max_tokens and a constant: a limit of other size, or one that was used in part, admits another share of it")
+	}
+	if k.Limits.Tokens == nil || calibrated[0].MaxTokens == nil || len(confirm) < 2 {
+		return undecided("what the limiter adds to max_tokens could not be measured")
+	}
+	traffic, more, exact := step(k.attempts, "traffic"), step(k.attempts, "one-more"), step(k.attempts, "exact")
+	for _, a := range traffic {
+		if a.outcome != admitted || a.Error != "" || a.Status != 200 {
+			return undecided("a request of the traffic was not answered as planned: " + describe(a))
+		}
+	}
+	if len(more) != 1 || len(exact) != 1 || more[0].MaxTokens == nil || exact[0].MaxTokens == nil || len(traffic) == 0 {
+		return undecided("what is left was not asked for")
+	}
+	spent := tokensOf(traffic) + used(calibrated[0])
+	room := *calibrated[0].MaxTokens - spent
+	switch {
+	case *exact[0].MaxTokens != room || *more[0].MaxTokens != room+1:
+		return undecided(fmt.Sprintf("the traffic used %d tokens, another number than was planned", spent))
+	case !rested(append(traffic[:len(traffic):len(traffic)], calibrated...), more[0]):
+		return undecided(fmt.Sprintf("what is left was asked for less than %s after the traffic had ended", chargeDelay))
+	case more[0].doubtful || exact[0].doubtful:
+		return undecided("a request may have met an overload: " + describe(exact[0]))
+	}
+	f := finding{
+		verdict: Fail, expected: fmt.Sprintf("after %d tokens of %d: max_tokens %d refused, %d admitted", spent, *k.Limits.Tokens, room+1, room),
+		observed: fmt.Sprintf("%d %s, %d %s", room+1, more[0].outcome, room, exact[0].outcome),
+		attempts: append(append([]int{calibrated[0].ID}, ids(traffic)...), more[0].ID, exact[0].ID),
+	}
+	switch {
+	case more[0].outcome == refused && exact[0].outcome == refused:
+		f.message = "a request of exactly what must be left was refused"
+		return f
+	case more[0].outcome == admitted && v.still(k.attempts[0], exact[0]):
+		f.message, f.needs = "a request of one token more than can be left was admitted", []string{asksForClass}
+		return f
+	case more[0].outcome == admitted:
+		return undecided("one token more than can be left was admitted: too little was charged, or the counter refilled or turned meanwhile, which is not excluded by what is known of the target's class")
+	}
+	return passed(fmt.Sprintf("after %d tokens of %d max_tokens %d is refused and %d admitted", spent, *k.Limits.Tokens, room+1, room))
+}
+
+// creepSteps is how many steps make what windows admit creep. A single one is no
+// creep: a window on the clock may have turned in the midst of one of them.
+const creepSteps = 2
+
+func judgeSteady(v *view) finding {
+	if len(v.keys) == 0 {
+		return undecided("no key was asked")
+	}
+	k := v.keys[0]
+	if count(step(k.attempts, "fill-*"), unknown) > 0 {
+		return undecided("not every request was admitted or refused: " + firstTrouble(step(k.attempts, "fill-*")))
+	}
+	var sums []int64
+	var wavers int64
+	var evidence []int
+	for i := 1; ; i++ {
+		fills := step(k.attempts, fmt.Sprintf("fill-%d", i))
+		if len(fills) == 0 {
+			break
+		}
+		last := fills[len(fills)-1]
+		if last.outcome != refused || last.doubtful {
+			return undecided(fmt.Sprintf("window %d was not used up: %s", i, describe(last)))
+		}
+		var differ int64
+		for _, a := range step(k.attempts, fmt.Sprintf("mix-%d", i)) {
+			if a.Error != "" {
+				differ += used(a)
+			}
+		}
+		wavers = max(wavers, differ+used(fills[0])+lateCharges(append(step(k.attempts, fmt.Sprintf("mix-%d", i)), fills...)))
+		sums, evidence = append(sums, tokensOf(withOutcome(fills, admitted))), append(evidence, last.ID)
+	}
+	if len(sums) < 2 {
+		return undecided("fewer than two windows were used up")
+	}
+	told := strings.Trim(strings.Join(strings.Fields(fmt.Sprint(sums)), ", "), "[]")
+	creep := sums[len(sums)-1] - sums[0]
+	falls := slices.IsSortedFunc(sums, func(a, b int64) int { return int(b - a) })
+	rises := slices.IsSorted(sums)
+	switch {
+	case max(creep, -creep) <= wavers:
+		return passed(fmt.Sprintf("%d windows of the same traffic admitted %s tokens more each", len(sums), told))
+	case !falls && !rises || len(slices.Compact(slices.Clone(sums))) <= creepSteps || !givesAllBackAfterOne(v.requestClasses()):
+		return undecided(fmt.Sprintf("windows of the same traffic admitted %s tokens more, which some class of limiter may do, or the target is out of time", told))
+	}
+	return finding{
+		verdict: Fail, message: fmt.Sprintf("what windows of the same traffic admit creeps by %+d tokens in %d windows", creep, len(sums)),
+		expected: fmt.Sprintf("the same in each, to within %d tokens", wavers), observed: told + " tokens",
+		attempts: evidence, needs: []string{asksForClass},
+	}
+}
