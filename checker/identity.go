@@ -71,6 +71,11 @@ func (j *joined) asked(requirement string) []keyView {
 
 func (j *joined) requestCounting() Counting {
 	c := Counting{Classes: []string{}}
+	if name := j.queue.class(); name != "" {
+		c.Classes = append(c.Classes, name)
+		c.Evidence = fmt.Sprintf("%d requests waited for their turn, up to %s", j.queue.inWindows, brief(j.queue.longest))
+		return c
+	}
 	classes := j.requestClasses()
 	for _, k := range j.asked(asksForClass) {
 		if k.Limits.Requests == nil {
@@ -101,7 +106,7 @@ func (j *joined) refined(classes []window.Class) []window.Class {
 		events := j.view(k.Scenario).events(k.attempts, one)
 		// A window that may be a second short explains more than an exact one.
 		for _, early := range []time.Duration{clockGrain, wholeSecond} {
-			rule := window.Rule{Limit: *k.Limits.Requests, Window: j.Run.Window, Early: early}
+			rule := window.Rule{Limit: *k.Limits.Requests, Window: j.Run.Window, Early: early, Grain: bucketGrain}
 			explained := rule.Explained(events)
 			left := slices.DeleteFunc(slices.Clone(classes), func(c window.Class) bool { return !slices.Contains(explained, c) })
 			if len(left) > 0 {
@@ -186,7 +191,7 @@ func (j *joined) granularity(classes []window.Class) string {
 		}
 		events := j.view(k.Scenario).events(k.attempts, one)
 		lawful := func(early time.Duration) bool {
-			rule := window.Rule{Limit: *k.Limits.Requests, Window: j.Run.Window, Early: early}
+			rule := window.Rule{Limit: *k.Limits.Requests, Window: j.Run.Window, Early: early, Grain: bucketGrain}
 			return rule.Admissions(window.FixedFirstUse, events).Lawful && rule.Refusals(window.FixedFirstUse, events).Lawful
 		}
 		switch {

@@ -91,7 +91,7 @@ func guarded(r Requirement, v *view) (f finding) {
 	if len(v.all()) == 0 {
 		return undecided("the history holds no attempt of this scenario")
 	}
-	return r.judge(v)
+	return v.fairToQueue(r, r.judge(v))
 }
 
 // guardedIdentity is the identity, and nothing where finding it failed.

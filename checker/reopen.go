@@ -14,8 +14,12 @@ const asksForClass = "requests/limit-kept"
 
 // requestClasses are the classes that explain every admission and refusal of
 // the scenario in which a request limit was asked hardest. A request without a
-// clear outcome may have been counted, so that nothing can be told beside it.
+// clear outcome may have been counted, so that nothing can be told beside it. A
+// target that queues is of none of these classes.
 func (j *joined) requestClasses() []window.Class {
+	if j.queue.class() != "" {
+		return nil // when a request was counted is known to the length of its wait only
+	}
 	for _, plan := range j.Run.Planned {
 		if !slices.Contains(plan.Asks, asksForClass) {
 			continue
@@ -29,7 +33,7 @@ func (j *joined) requestClasses() []window.Class {
 			if len(events) < len(k.attempts) {
 				return nil
 			}
-			rule := window.Rule{Limit: *k.Limits.Requests, Window: v.Run.Window, Early: clockGrain}
+			rule := window.Rule{Limit: *k.Limits.Requests, Window: v.Run.Window, Early: clockGrain, Grain: bucketGrain}
 			if may, turns := turnsOnWholeSeconds(events); may && turns >= turnsNeeded {
 				rule.Early = wholeSecond
 			}

@@ -232,7 +232,7 @@ func TestRequestsUsable(t *testing.T) {
 		b, k := start(t)
 		k.admits(2, "burst-start", 0)
 		k.refuses(8, "burst-start", 0)
-		k.refuse("pace", 10600*ms, status(503))
+		k.refuse("pace", 11100*ms, status(503))
 		b.wants(id, Inconclusive, "a refusal, or an overload?", nil)
 	})
 	t.Run("a target that refuses with 503 is taken at its word", func(t *testing.T) {

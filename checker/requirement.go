@@ -122,6 +122,7 @@ func Catalogue() []Requirement {
 		refusalRequirements(), fairnessRequirements(),
 		edgeRequirements(), leavingRequirements(), exactRequirements(),
 		forwardingRequirements(), resetRequirements(), manyKeysRequirements(),
+		quickRequirements(),
 	)
 }
 

@@ -16,6 +16,7 @@ type joined struct {
 	*history.History
 	ends  map[string]*history.End
 	byKey map[string][]seen // in the order in which they were sent
+	queue *queue            // nil where the target does not queue
 }
 
 // seen is an attempt with what the ledger says of it.
@@ -47,6 +48,7 @@ func newJoined(h *history.History) *joined {
 		slices.SortStableFunc(list, func(a, b seen) int { return cmp.Compare(a.Sent, b.Sent) })
 	}
 	j.doubt()
+	j.queue = j.findQueue()
 	return j
 }
 

@@ -17,7 +17,8 @@ func answersQuiet() Scenario {
 		Asks:     asks,
 		Plan:     Plan{Keys: 1, Requests: 2 * each, Tokens: 2 * each * 30, Windows: 0.1, Seconds: 2},
 		Play: func(ctx context.Context, s *Stage) error {
-			key, err := s.Key(ctx, history.Limits{Requests: limit(100), Tokens: limit(100_000), Parallel: limit(50)})
+			limits := history.Limits{Requests: limit(100), Tokens: limit(100_000), Parallel: limit(50)}
+			key, err := s.KeyThat(ctx, limits, s.anyOutOfReach)
 			if err != nil {
 				return err
 			}

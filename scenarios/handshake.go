@@ -18,7 +18,7 @@ const HandshakeScenario = "handshake"
 // endpoints beside chat.
 func (r *Runner) handshake(ctx context.Context, endpoints []string) error {
 	s := &Stage{runner: r, scenario: &Scenario{Name: HandshakeScenario}}
-	key, err := s.Key(ctx, history.Limits{Requests: limit(handshakeRequests)})
+	key, err := s.KeyThat(ctx, history.Limits{Requests: limit(handshakeRequests)}, func(history.Limits) bool { return true })
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ratecheck/ratecheck/clock"
 	"github.com/ratecheck/ratecheck/history"
+	"github.com/ratecheck/ratecheck/target"
 )
 
 // EndpointsError says that endpoints that were asked for by name do not answer.
@@ -28,9 +29,20 @@ func (s *Stage) askEndpoints(ctx context.Context, key *Key, endpoints []string) 
 	r := s.runner
 	reasons := make([]string, len(endpoints))
 	errs := make([]error, len(endpoints))
+	keys := make([]*Key, len(endpoints))
+	for i := range endpoints {
+		keys[i] = key
+		if _, fixed := r.Target.Keys.(target.Granter); fixed {
+			// One key may be too narrow for all of them.
+			var err error
+			if keys[i], err = s.KeyThat(ctx, history.Limits{}, func(history.Limits) bool { return true }); err != nil {
+				return err
+			}
+		}
+	}
 	g := clock.NewGroup(r.Clock)
 	for i, endpoint := range endpoints {
-		g.Go("handshake on "+endpoint, func() { reasons[i], errs[i] = s.askEndpoint(ctx, key, endpoint) })
+		g.Go("handshake on "+endpoint, func() { reasons[i], errs[i] = s.askEndpoint(ctx, keys[i], endpoint) })
 	}
 	g.Wait()
 	var missing []string

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"context"
+	"time"
 
 	"github.com/ratecheck/ratecheck/history"
 )
@@ -10,10 +11,15 @@ import (
 // with the same limits asks for far more than its own.
 func isolationKeys() Scenario {
 	const (
-		rpm, tpm = 16, 1600
-		quiet    = 8
-		noisy    = 40
+		usual, tpm = 16, 1600 // requests and tokens a window
+		cost       = 100      // the most that a request may be counted at, in tokens
 	)
+	// The quiet key asks for half of its limit, the noisy one for two and a half.
+	quietOf, noisyOf := func(rpm int) int { return rpm / 2 }, func(rpm int) int { return 5 * rpm / 2 }
+	plan := func(rpm int) Plan {
+		n := quietOf(rpm) + noisyOf(rpm)
+		return Plan{Keys: 2, Requests: n, Tokens: 50 * int64(n), Windows: 0.7, Seconds: 2}
+	}
 	asks := []string{"isolation/keys"}
 	shot := func(step string) Shot {
 		return Shot{
@@ -26,21 +32,30 @@ func isolationKeys() Scenario {
 		Sentence:      "one key asks for half its limits while another with the same limits asks for more than twice its own",
 		Asks:          asks,
 		NeedsProvider: true,
-		Plan:          Plan{Keys: 2, Requests: quiet + noisy, Tokens: 50 * (quiet + noisy), Windows: 0.7, Seconds: 2},
+		Plan:          plan(usual),
+		PlanWith:      perRequests(usual, plan),
 		Play: func(ctx context.Context, s *Stage) error {
-			limits := history.Limits{Requests: limit(rpm), Tokens: limit(tpm)}
-			victim, err := s.Key(ctx, limits)
+			limits := history.Limits{Requests: limit(usual), Tokens: limit(tpm)}
+			// Both limits, or the request limit alone; of tokens enough for all
+			// that the quiet key asks.
+			fits := func(granted history.Limits) bool {
+				return playable(granted.Requests) &&
+					(granted.Tokens == nil || *granted.Tokens >= cost**granted.Requests) &&
+					s.outOfReach(granted, history.Limits{Requests: granted.Requests, Tokens: granted.Tokens})
+			}
+			victim, err := s.KeyThat(ctx, limits, fits)
 			if err != nil {
 				return err
 			}
-			bully, err := s.Key(ctx, limits)
+			bully, err := s.KeyThat(ctx, limits, fits)
 			if err != nil {
 				return err
 			}
-			w := s.Window()
+			w, rpm := s.Window(), int(*victim.Limits.Requests)
+			quiet, noisy := quietOf(rpm), noisyOf(rpm)
 			return s.beside(
 				func() error {
-					return s.Pace(ctx, victim, quiet, w/2/quiet, func(int) Shot { return shot("quiet") })
+					return s.Pace(ctx, victim, quiet, w/2/time.Duration(quiet), func(int) Shot { return shot("quiet") })
 				},
 				func() error {
 					if err := s.Wait(ctx, w/8); err != nil {

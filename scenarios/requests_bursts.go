@@ -20,29 +20,33 @@ func cheap(step string, asks []string, stream bool) Shot {
 // Half of the requests are streams: both count against one limit.
 func requestsWindows() Scenario {
 	const (
-		rpm       = 10
-		burst     = 5 * rpm
-		windows   = 4
-		perWindow = 3 * rpm
+		usual   = 10 // requests a window
+		windows = 4
+		factor  = 5 // of a burst
+		paced   = 3 // times the limit, in each window
 	)
 	asks := []string{
 		"requests/limit-kept", "requests/limit-usable", "requests/one-upstream-call",
 		"refusal/status", "refusal/before-stream", "refusal/retry-after", "refusal/body",
 		"headers/reset-plausible",
 	}
+	plan := func(rpm int) Plan {
+		n := 3*factor*rpm + windows*paced*rpm
+		return Plan{Keys: 1, Requests: n, Tokens: 8 * int64(n), Windows: 1.125 + windows, Seconds: 0.6}
+	}
 	return Scenario{
 		Name:     "requests-windows",
 		Sentence: "bursts of 5x the limit at the start, the middle and the end of a window, then four windows of 3x the limit, half of all streamed",
 		Asks:     asks,
-		Plan: Plan{
-			Keys: 1, Requests: 3*burst + windows*perWindow, Tokens: 8 * (3*burst + windows*perWindow),
-			Windows: 1.125 + windows, Seconds: 0.6,
-		},
+		Plan:     plan(usual),
+		PlanWith: perRequests(usual, plan),
 		Play: func(ctx context.Context, s *Stage) error {
-			key, err := s.Key(ctx, history.Limits{Requests: limit(rpm)})
+			key, err := s.KeyThat(ctx, history.Limits{Requests: limit(usual)}, s.anyRequests)
 			if err != nil {
 				return err
 			}
+			rpm := int(*key.Limits.Requests)
+			burst, perWindow := factor*rpm, paced*rpm
 			w, start := s.Window(), s.Now()
 			for _, b := range []struct {
 				step string
@@ -57,7 +61,7 @@ func requestsWindows() Scenario {
 					return err
 				}
 			}
-			return s.Pace(ctx, key, windows*perWindow, w/perWindow, func(i int) Shot {
+			return s.Pace(ctx, key, windows*perWindow, w/time.Duration(perWindow), func(i int) Shot {
 				return cheap("pace", asks, i%2 == 1)
 			})
 		},

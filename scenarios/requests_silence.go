@@ -16,21 +16,24 @@ func requestsSilence() Scenario {
 		extra              = 6      // enough to see that the limit was used up
 	)
 	asks := []string{"requests/window-reopens"}
+	plan := func(afterOne, afterTwo int) Plan {
+		n := 2*(afterOne+afterTwo) + 2*extra
+		return Plan{Keys: 2, Requests: n, Tokens: 8 * int64(n), Windows: 2.25, Seconds: 1.2}
+	}
 	return Scenario{
 		Name:     "requests-silence",
 		Sentence: "two keys are used up, silent for one and for two windows, and then asked for a whole limit at once",
 		Asks:     asks,
-		Plan: Plan{
-			Keys: 2, Requests: 2*(afterOne+afterTwo) + 2*extra, Tokens: 8 * (2*(afterOne+afterTwo) + 2*extra),
-			Windows: 2.25, Seconds: 1.2,
-		},
+		Plan:     plan(afterOne, afterTwo),
+		PlanWith: perRequests(afterOne, func(rpm int) Plan { return plan(rpm, rpm) }),
 		Play: func(ctx context.Context, s *Stage) error {
 			w := s.Window()
-			play := func(rpm int, silence time.Duration, step string) error {
-				key, err := s.Key(ctx, history.Limits{Requests: limit(int64(rpm))})
+			play := func(usual int64, silence time.Duration, step string) error {
+				key, err := s.KeyThat(ctx, history.Limits{Requests: limit(usual)}, s.anyRequests)
 				if err != nil {
 					return err
 				}
+				rpm := int(*key.Limits.Requests)
 				if _, err := s.Burst(ctx, key, rpm+extra, func(int) Shot { return cheap("use-up", asks, false) }); err != nil {
 					return err
 				}

@@ -214,9 +214,10 @@ func (r *Runner) play(ctx context.Context, s *Scenario) error {
 		end.Error = r.unanswered[s.Endpoint]
 	default:
 		if err := s.Play(ctx, &Stage{runner: r, scenario: s}); err != nil {
+			var lacking *target.LimitsError
 			end.Error = err.Error()
 			end.Interrupted = ctx.Err() != nil
-			end.Fault = !end.Interrupted
+			end.Fault = !end.Interrupted && !errors.As(err, &lacking)
 		}
 	}
 	end.At = r.now()

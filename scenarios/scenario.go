@@ -34,6 +34,9 @@ type Scenario struct {
 	Alone bool
 	// Plan is the most that it sends.
 	Plan Plan
+	// PlanWith is the Plan on a target whose keys all have the same limits, for
+	// a scenario that plays with whatever they are; nil is Plan.
+	PlanWith func(granted history.Limits) Plan
 	// Play sends it. An error means that it could not be played to its end.
 	Play func(ctx context.Context, s *Stage) error
 }

@@ -70,9 +70,26 @@ func (s *Stage) Wait(ctx context.Context, d time.Duration) error {
 	return s.runner.Clock.Sleep(ctx, d)
 }
 
-// Key makes a fresh key.
+// Key makes a fresh key with exactly these limits. Where all keys of the target
+// have the same ones the error is a *target.LimitsError, unless they are these
+// and what else they have cannot be reached.
 func (s *Stage) Key(ctx context.Context, limits history.Limits) (*Key, error) {
+	return s.KeyThat(ctx, limits, func(granted history.Limits) bool {
+		return sameWhere(limits, granted) && s.outOfReach(granted, limits)
+	})
+}
+
+// KeyThat makes a fresh key with these limits, or, where all keys of the target
+// have the same ones, with those if the scenario can play with them.
+func (s *Stage) KeyThat(ctx context.Context, limits history.Limits, fits func(granted history.Limits) bool) (*Key, error) {
 	r := s.runner
+	if g, fixed := r.Target.Keys.(target.Granter); fixed {
+		granted := g.Granted()
+		if !fits(granted) {
+			return nil, &target.LimitsError{Granted: granted, Wanted: limits}
+		}
+		limits = granted
+	}
 	nonce, alias := r.nextKey()
 	secret, err := r.Target.Keys.Make(ctx, nonce, limits)
 	if err != nil {
@@ -137,6 +154,9 @@ func (s *Stage) send(ctx context.Context, k *Key, shot Shot, intended time.Durat
 // scenarios take turns, because a burst that has to share the target's capacity
 // stretches.
 func (s *Stage) Burst(ctx context.Context, k *Key, n int, shot func(i int) Shot) ([]history.Attempt, error) {
+	if n == 0 {
+		return nil, nil
+	}
 	if err := s.runner.turn.take(ctx, s.runner.Clock); err != nil {
 		return nil, err
 	}

@@ -175,6 +175,11 @@ func (t *Template) pattern() *regexp.Regexp {
 	return regexp.MustCompile(b.String())
 }
 
+// NamesLimits says whether limits can be written into its keys.
+func (t *Template) NamesLimits() bool {
+	return slices.ContainsFunc(t.parts, func(p part) bool { return p.name != "" && p.name != noncePlaceholder })
+}
+
 // String is the template as it was written.
 func (t *Template) String() string { return t.text }
 

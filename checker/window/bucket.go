@@ -27,6 +27,7 @@ func (cs *lawCase) bucketAdmissions() Finding {
 	}
 	// Instants are counted from the first, to keep floating point exact.
 	rate, start := float64(cs.limit)/float64(cs.window), s.from[0]
+	slack := bucketRounding + rate*float64(cs.grain)
 	tree := newDebtTree(n)
 	var worst struct {
 		debt         float64
@@ -39,7 +40,7 @@ func (cs *lawCase) bucketAdmissions() Finding {
 			worst.debt, worst.first, worst.place = debt, tree.where(), j
 		}
 	}
-	if worst.debt <= bucketRounding {
+	if worst.debt <= slack {
 		return Finding{Lawful: true}
 	}
 	x, y := s.from[worst.first], s.end[worst.place]

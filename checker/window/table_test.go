@@ -299,3 +299,32 @@ func TestExtremes(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// A bucket on a clock of whole milliseconds is a little early, and is accused
+// only by a rule that allows for nothing.
+func TestBucketOnACoarseClock(t *testing.T) {
+	const ms = time.Millisecond
+	of := func(second time.Duration) []Event {
+		var events []Event
+		for i := range 30 {
+			e := Event{ID: i, Cost: 1, Admitted: true}
+			if i >= 20 {
+				e.From, e.To = second, second
+			}
+			events = append(events, e)
+		}
+		return events
+	}
+	for _, c := range []struct {
+		grain, refilled time.Duration
+		lawful          bool
+	}{
+		{0, 2500 * ms, true}, {0, 2499 * ms, false},
+		{5 * ms, 2499 * ms, true}, {5 * ms, 2496 * ms, true}, {5 * ms, 2490 * ms, false},
+	} {
+		r := Rule{Limit: 20, Window: 5 * time.Second, Grain: c.grain}
+		if f := r.Admissions(Bucket, of(c.refilled)); f.Lawful != c.lawful {
+			t.Errorf("grain %s, ten of 20 back after %s: %+v, want lawful %v", c.grain, c.refilled, f, c.lawful)
+		}
+	}
+}

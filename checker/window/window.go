@@ -77,6 +77,9 @@ type Rule struct {
 	// turn: 0, or up to 1s for a limiter whose windows turn only on whole
 	// seconds.
 	Early time.Duration
+	// Grain is how much sooner than it should a bucket may refill: 0, or what a
+	// limiter's clock may be behind.
+	Grain time.Duration
 }
 
 // Finding is the answer for one class: lawful, or by how much not and which
@@ -149,6 +152,7 @@ func (r Rule) Explained(events []Event) []Class {
 // lawCase is one rule and one history, sorted.
 type lawCase struct {
 	limit, window, early int64
+	grain                int64
 	events               []Event
 	admitted             *series
 	refused              spans
@@ -159,6 +163,7 @@ func newCase(r Rule, events []Event) *lawCase {
 	limit, window, early := r.terms()
 	return &lawCase{
 		limit: limit, window: window, early: early, events: events,
+		grain:    min(max(int64(r.Grain), 0), window-1),
 		admitted: newSeries(pick(events, true)),
 		verdicts: map[Class]Finding{},
 	}

@@ -18,7 +18,6 @@ import (
 	"github.com/ratecheck/ratecheck/history"
 	"github.com/ratecheck/ratecheck/reports"
 	"github.com/ratecheck/ratecheck/scenarios"
-	"github.com/ratecheck/ratecheck/target"
 )
 
 // Names of the files in a run's folder.
@@ -29,20 +28,22 @@ const (
 
 // runFlags are the flags of run.
 type runFlags struct {
-	only, skip     []string
-	endpoints      []string
-	seed           uint64
-	window         time.Duration
-	windows        int
-	model          string
-	keyTemplate    string
-	providerListen string
-	providerURL    string
-	tokenClass     string
-	fault          string
-	out            string
-	quiet          bool
-	dryRun, yes    bool
+	only, skip  []string
+	endpoints   []string
+	seed        uint64
+	window      time.Duration
+	windows     int
+	model       string
+	keyTemplate string
+	// rpm, tpm and maxParallel are the limits of every key; 0 is none.
+	rpm, tpm, maxParallel int64
+	providerListen        string
+	providerURL           string
+	tokenClass            string
+	fault                 string
+	out                   string
+	quiet                 bool
+	dryRun, yes           bool
 	// identify prints how the target counts, and not what it keeps.
 	identify bool
 	manyKeys bool
@@ -57,11 +58,13 @@ func (a *app) runCommand(f *runFlags) *cobra.Command {
 
 Without a URL it runs against the embedded reference limiter on virtual time, in
 about a second. With a URL it needs a way to get fresh keys with given limits
-(--key-template), and our provider behind the proxy to know what was really used
+(--key-template; where every key has the same limits, beside --rpm, --tpm and
+--max-parallel), and our provider behind the proxy to know what was really used
 (--provider-listen or --provider).`,
 		Example: `  ratecheck run
   ratecheck run http://127.0.0.1:4000 --key-template 'sk-lab-{nonce}[-rpm{rpm}][-tpm{tpm}][-mpr{max_parallel}]' \
-      --provider-listen 127.0.0.1:4001 --window 60s`,
+      --provider-listen 127.0.0.1:4001 --window 60s
+  ratecheck run http://127.0.0.1:8080 --key-template 'sk-{nonce}' --rpm 10 --provider-listen 127.0.0.1:4001`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -79,6 +82,9 @@ about a second. With a URL it needs a way to get fresh keys with given limits
 	flags.IntVar(&f.windows, "windows", scenarios.SteadyWindows, "for how many windows drift/steady-state goes on")
 	flags.StringVar(&f.model, "model", "m", "model to ask for")
 	flags.StringVar(&f.keyTemplate, "key-template", "", "make keys as `TEMPLATE` says, e.g. 'sk-{nonce}[-rpm{rpm}][-tpm{tpm}][-mpr{max_parallel}]'")
+	flags.Int64Var(&f.rpm, "rpm", 0, "every key has `N` requests per window (for a template without limits)")
+	flags.Int64Var(&f.tpm, "tpm", 0, "every key has `N` tokens per window (for a template without limits)")
+	flags.Int64Var(&f.maxParallel, "max-parallel", 0, "every key has `N` requests in flight (for a template without limits)")
 	flags.StringVar(&f.providerListen, "provider-listen", "", "start our provider at `ADDR`, where the target's upstream points")
 	flags.StringVar(&f.providerURL, "provider", "", "our provider runs at `URL` already")
 	flags.StringVar(&f.tokenClass, "token-class", "", "how the target is declared to count tokens: check-then-charge")
@@ -118,6 +124,11 @@ func (a *app) run(ctx context.Context, f runFlags, url string) error {
 	chosen, err := selectScenarios(f)
 	if err != nil {
 		return err
+	}
+	if granted, fixed := f.granted(); fixed {
+		for i := range chosen {
+			chosen[i] = chosen[i].On(granted)
+		}
 	}
 	if f.dryRun {
 		return a.printPlan(a.stdout, chosen, f, url)
@@ -170,7 +181,10 @@ func (f *runFlags) check(url string) error {
 		return usageError("--windows %d: a drift shows in two windows at the least", f.windows)
 	}
 	if url == "" {
-		for name, value := range map[string]string{"--key-template": f.keyTemplate, "--provider-listen": f.providerListen, "--provider": f.providerURL} {
+		for name, value := range map[string]string{
+			"--key-template": f.keyTemplate, "--provider-listen": f.providerListen, "--provider": f.providerURL,
+			"--rpm": number(f.rpm), "--tpm": number(f.tpm), "--max-parallel": number(f.maxParallel),
+		} {
 			if value != "" {
 				return usageError("%s is for a target with a URL, and none was given", name)
 			}
@@ -183,12 +197,14 @@ func (f *runFlags) check(url string) error {
 	if f.fault != "" {
 		return usageError("--fault breaks the embedded reference; leave out the URL")
 	}
-	if f.keyTemplate != "" {
-		if _, err := target.ParseTemplate(f.keyTemplate); err != nil {
-			return exitWith(exitUsage, err)
-		}
+	if f.keyTemplate == "" {
+		return nil
 	}
-	return nil
+	if _, err := parseBase("the target's URL", url); err != nil {
+		return err
+	}
+	_, err := f.keys()
+	return err
 }
 
 // minWindow is the shortest window that can be judged: the recipes need room
@@ -225,6 +241,7 @@ func (f *runFlags) command(url string) string {
 	}
 	for _, flag := range []struct{ name, value string }{
 		{"--model", unless(f.model, "m")}, {"--key-template", f.keyTemplate},
+		{"--rpm", number(f.rpm)}, {"--tpm", number(f.tpm)}, {"--max-parallel", number(f.maxParallel)},
 		{"--provider-listen", f.providerListen}, {"--provider", f.providerURL},
 		{"--token-class", f.tokenClass}, {"--fault", f.fault}, {"--window", unless(f.window.String(), time.Minute.String())},
 		{"--windows", unless(strconv.Itoa(max(f.windows, scenarios.SteadyWindows)), strconv.Itoa(scenarios.SteadyWindows))},

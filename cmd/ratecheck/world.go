@@ -130,9 +130,9 @@ func (a *app) realWorld(ctx context.Context, f runFlags, raw string, chosen []sc
 	if f.keyTemplate == "" {
 		return nil, usageError("a target with a URL needs a way to get keys with known limits: --key-template, for example '%s'", defaultTemplate)
 	}
-	template, err := target.ParseTemplate(f.keyTemplate)
+	keys, err := f.keys()
 	if err != nil {
-		return nil, exitWith(exitUsage, err)
+		return nil, err
 	}
 	if f.providerListen == "" && f.providerURL == "" && !f.yes {
 		return nil, usageError("our provider is not behind the target (--provider-listen, --provider), so its own would be asked, and may cost money; add --yes if that is meant")
@@ -148,8 +148,8 @@ func (a *app) realWorld(ctx context.Context, f runFlags, raw string, chosen []sc
 		runner: scenarios.Runner{
 			Clock: c, Epoch: c.Now(), Seed: f.seed, RunID: id,
 			Target: target.Target{
-				URL: base, Transport: driver.NewTransport(), Model: f.model, Window: f.window,
-				TokenClass: f.tokenClass, Keys: template,
+				URL: base, Transport: driver.NewTargetTransport(), Model: f.model, Window: f.window,
+				TokenClass: f.tokenClass, Keys: keys,
 			},
 		},
 	}

@@ -36,7 +36,9 @@ func Catalogue() []Limiter {
 		of("sliding-buckets", "ten sub-windows, each counts until the last of it is a window old", func() counter { return &slidingBuckets{} }),
 		of("token-bucket", "golang.org/x/time/rate: a bucket of one limit, refilled all the time", func() counter { return &tokenBucket{} }),
 		of("gcra", "throttled: the generic cell rate algorithm", func() counter { return &gcra{} }),
+		of("leaky-meter", "a leaky bucket as a meter, as nginx's limit_req with burst and nodelay counts", func() counter { return &leakyMeter{} }),
 	}
+	all = append(all, leakyLimiters()...)
 	return append(all, Limiter{
 		Name: "check-then-charge", Sentence: "checks whether anything is left, and charges after the answer", CheckThenCharge: true,
 		Apply: func(p *sim.Parts) { p.Store = &ChargeAfter{Store: p.Store} },

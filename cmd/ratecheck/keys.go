@@ -1,0 +1,63 @@
+package main
+
+import (
+	"strconv"
+
+	"github.com/ratecheck/ratecheck/history"
+	"github.com/ratecheck/ratecheck/target"
+)
+
+// keys is how the keys of a target with a URL come to exist.
+func (f *runFlags) keys() (target.KeyMaker, error) {
+	template, err := target.ParseTemplate(f.keyTemplate)
+	if err != nil {
+		return nil, exitWith(exitUsage, err)
+	}
+	var limits history.Limits
+	declared := false
+	for _, l := range []struct {
+		flag  string
+		value int64
+		of    **int64
+	}{{"--rpm", f.rpm, &limits.Requests}, {"--tpm", f.tpm, &limits.Tokens}, {"--max-parallel", f.maxParallel, &limits.Parallel}} {
+		switch {
+		case l.value < 0:
+			return nil, usageError("%s %d: a limit is 1 or more; leave the flag out where there is none", l.flag, l.value)
+		case l.value > 0:
+			*l.of, declared = &l.value, true
+		}
+	}
+	switch {
+	case template.NamesLimits() && declared:
+		return nil, usageError("--key-template %q writes limits into its keys, so --rpm, --tpm and --max-parallel say them twice; leave either out", f.keyTemplate)
+	case !template.NamesLimits() && !declared:
+		return nil, usageError("--key-template %q names no limits, so say which every key has (--rpm, --tpm, --max-parallel), or write them into the template, for example '%s'", f.keyTemplate, defaultTemplate)
+	case declared:
+		return target.Fixed{Template: template, Limits: limits}, nil
+	}
+	return template, nil
+}
+
+// granted are the limits that every key has, and whether they all are alike.
+func (f *runFlags) granted() (history.Limits, bool) {
+	if f.keyTemplate == "" {
+		return history.Limits{}, false
+	}
+	keys, err := f.keys()
+	if err != nil {
+		return history.Limits{}, false // told by check
+	}
+	fixed, ok := keys.(target.Granter)
+	if !ok {
+		return history.Limits{}, false
+	}
+	return fixed.Granted(), true
+}
+
+// number is the text of a flag that was given, and empty for one that was not.
+func number(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.FormatInt(n, 10)
+}
