@@ -37,7 +37,7 @@ func judgeEdgeExact(v *view) finding {
 	if len(v.keys) == 0 {
 		return undecided("no key was asked")
 	}
-	twice := step(v.keys[0].attempts, "twice")
+	twice := step(v.keys[0].attempts, "never")
 	if len(twice) == 1 && twice[0].outcome == admitted {
 		return skipped("a request for twice the limit is admitted: the limiter reserves nothing, or not by max_tokens")
 	}

@@ -164,7 +164,7 @@ func (v *view) tokenClasses(k keyView) []window.Class {
 // and by a burst over a slow upstream.
 func (j *joined) charging() string {
 	for _, k := range j.asked(asksForReserving) {
-		if twice := step(k.attempts, "twice"); len(twice) == 1 && twice[0].outcome == refused {
+		if twice := step(k.attempts, "never"); len(twice) == 1 && twice[0].outcome == refused {
 			return ReserveAndSettle
 		}
 	}

@@ -225,6 +225,18 @@ func (v *view) fairToQueue(r Requirement, f finding) finding {
 	return f
 }
 
+// waitedLong says whether a request waited for its turn: one that was found to,
+// and of a target that queues for its limits any that took as long. There the
+// others that were sent with it may have waited too, on keys of their own, so
+// that none overtook it.
+func (v *view) waitedLong(a seen) bool {
+	if _, found := v.queue.waits[a.ID]; found || v.queue.class() == "" {
+		return found
+	}
+	wait, reached := waited(v.Run, a)
+	return reached && wait >= queueLeast
+}
+
 // allRefusedByFullQueue says whether each of these attempts was refused while
 // others of its key waited.
 func (v *view) allRefusedByFullQueue(list []int) bool {
@@ -236,8 +248,7 @@ func (v *view) allRefusedByFullQueue(list []int) bool {
 			}
 			n++
 			full := slices.ContainsFunc(k.attempts, func(b seen) bool {
-				_, waited := v.queue.waits[b.ID]
-				return waited && b.Sent <= toldAt(a) && firstReceived(b) >= a.Sent
+				return v.waitedLong(b) && b.Sent <= toldAt(a) && firstReceived(b) >= a.Sent
 			})
 			if a.outcome != refused || !full {
 				return false

@@ -36,10 +36,10 @@ func edgeShot(step string, asks []string, maxTokens int64) Shot {
 // max_tokens, confirms it on another, sends mixed traffic there, and asks for
 // one token more than must be left and for exactly that.
 func driftEdge() Scenario {
-	asks := []string{"drift/edge-exact"}
+	asks := []string{"drift/edge-exact", "refusal/never-fits"}
 	return Scenario{
 		Name:          "drift-edge",
-		Sentence:      "the largest max_tokens that a fresh key admits is searched for; then, after mixed traffic, one token more than is left and exactly what is left",
+		Sentence:      "a fresh key is asked for twice its limit, and the largest max_tokens that it admits is searched for; then, after mixed traffic, one token more than is left and exactly what is left",
 		Asks:          asks,
 		NeedsProvider: true,
 		Plan: Plan{
@@ -51,7 +51,7 @@ func driftEdge() Scenario {
 			if err != nil {
 				return err
 			}
-			if a, err := s.Send(ctx, far, edgeShot("twice", asks, 2*edgeFar)); err != nil || a.Status == 200 {
+			if a, err := s.Send(ctx, far, edgeShot("never", asks, 2*edgeFar)); err != nil || a.Status == 200 {
 				return err
 			}
 			added, found, err := s.searchEstimate(ctx, far, asks)
