@@ -85,38 +85,45 @@ func judgeStraddle(v *view) finding {
 const lockoutSlack = wholeSecond
 
 func judgeLockout(v *view) finding {
-	for _, k := range v.keys {
-		slow := step(k.attempts, "slow")
-		if len(slow) != 1 || slow[0].outcome != admitted || slow[0].Done-slow[0].Sent < v.Run.Window {
-			return undecided("the slow request was not answered as planned: " + firstTroubleOrStatus(slow))
-		}
-		longest := v.longestRow(k)
-		if n := len(longest); n > 0 && longest[n-1].Done-longest[0].Sent > v.Run.Window+lockoutSlack {
-			locked := longest[n-1].Done - longest[0].Sent
-			false4all := certain(v.falselyRefused(keyView{Key: k.Key, attempts: k.attempts}))
-			inRow := slices.ContainsFunc(false4all, func(a seen) bool {
-				return slices.ContainsFunc(longest, func(b seen) bool { return a.ID == b.ID })
-			})
-			if !inRow {
-				return undecided(fmt.Sprintf("%s was refused for %s, and some class of limiter may still remember what it used", k.Alias, seconds(locked)))
-			}
-			return finding{
-				verdict: Fail, message: fmt.Sprintf("a key that stays below its limits was locked out for more than %s", seconds(locked)),
-				expected: fmt.Sprintf("no row of refusals longer than a window of %s", v.Run.Window),
-				observed: fmt.Sprintf("%d requests refused in a row, from %s to %s after the slow answer: %s", n, seconds(longest[0].Sent-slow[0].Done), seconds(longest[n-1].Done-slow[0].Done), describeProbes(k, slow[0].Done)),
-				attempts: append([]int{slow[0].ID}, ids(longest)...),
-			}
-		}
-		asked := step(k.attempts, "ask")
-		switch {
-		case count(k.attempts, unknown) > 0:
-			return undecided("not every request was admitted or refused: " + firstTrouble(k.attempts))
-		case len(asked) == 0 || asked[len(asked)-1].Sent < slow[0].Done+2*v.Run.Window:
-			return undecided("the key was asked for less than two windows after the slow answer")
-		}
-		return passed(describeProbes(k, slow[0].Done))
+	if len(v.keys) == 0 {
+		return undecided("no key was asked")
 	}
-	return undecided("no key was asked")
+	k := v.keys[0]
+	slow := step(k.attempts, "slow")
+	if len(slow) != 1 || slow[0].outcome != admitted || slow[0].Done-slow[0].Sent < v.Run.Window {
+		return undecided("the slow request was not answered as planned: " + firstTroubleOrStatus(slow))
+	}
+	longest := v.longestRow(k)
+	if n := len(longest); n > 0 && longest[n-1].Done-longest[0].Sent > v.Run.Window+lockoutSlack {
+		return v.lockedOut(k, slow[0], longest)
+	}
+	asked := step(k.attempts, "ask")
+	switch {
+	case count(k.attempts, unknown) > 0:
+		return undecided("not every request was admitted or refused: " + firstTrouble(k.attempts))
+	case len(asked) == 0 || asked[len(asked)-1].Sent < slow[0].Done+2*v.Run.Window:
+		return undecided("the key was asked for less than two windows after the slow answer")
+	}
+	return passed(describeProbes(k, slow[0].Done))
+}
+
+// lockedOut judges a row of refusals that is longer than a window: some classes
+// remember for longer.
+func (v *view) lockedOut(k keyView, slow seen, row []seen) finding {
+	locked := row[len(row)-1].Done - row[0].Sent
+	surelyWrong := certain(v.falselyRefused(k))
+	inRow := func(a seen) bool {
+		return slices.ContainsFunc(row, func(b seen) bool { return a.ID == b.ID })
+	}
+	if !slices.ContainsFunc(surelyWrong, inRow) {
+		return undecided(fmt.Sprintf("%s was refused for %s, and some class of limiter may still remember what it used", k.Alias, seconds(locked)))
+	}
+	return finding{
+		verdict: Fail, message: fmt.Sprintf("a key that stays below its limits was locked out for more than %s", seconds(locked)),
+		expected: fmt.Sprintf("no row of refusals longer than a window of %s", v.Run.Window),
+		observed: fmt.Sprintf("%d requests refused in a row, from %s to %s after the slow answer: %s", len(row), seconds(row[0].Sent-slow.Done), seconds(row[len(row)-1].Done-slow.Done), describeProbes(k, slow.Done)),
+		attempts: append([]int{slow.ID}, ids(row)...),
+	}
 }
 
 // longestRow are the refusals of the longest time without an admission between

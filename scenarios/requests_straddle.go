@@ -10,9 +10,10 @@ import (
 const (
 	straddleRPM   = 17
 	straddleBurst = 60
-	// straddleBefore is how long before an edge a burst begins: a proxy takes
-	// some 0.4 s to answer it.
-	straddleBefore = 250 * time.Millisecond
+	// straddleBefore is how long before an edge the first burst begins: a proxy
+	// takes some 0.4 s to answer it. The second is to be answered before the
+	// edge, and to leave a copy of the counter behind.
+	straddleBefore, straddleLong = 250 * time.Millisecond, 700 * time.Millisecond
 )
 
 // requestsStraddle sends a burst that is under way when a window ends, so that a
@@ -40,7 +41,7 @@ func requestsStraddle() Scenario {
 			if _, err := s.Send(ctx, key, cheap("open", asks, false)); err != nil {
 				return err
 			}
-			if err := s.straddle(ctx, key, asks, start+w); err != nil {
+			if err := s.straddle(ctx, key, asks, start+w, straddleBefore); err != nil {
 				return err
 			}
 			// The window in which it was asked is over.
@@ -65,14 +66,14 @@ func requestsStraddle() Scenario {
 			if _, err := s.Send(ctx, key, cheap("open", asks, false)); err != nil {
 				return err
 			}
-			return s.straddle(ctx, key, asks, edge+w)
+			return s.straddle(ctx, key, asks, edge+w, straddleLong)
 		},
 	}
 }
 
 // straddle sends a burst around an edge and asks in the window behind it.
-func (s *Stage) straddle(ctx context.Context, key *Key, asks []string, edge time.Duration) error {
-	if err := s.Until(ctx, edge-straddleBefore); err != nil {
+func (s *Stage) straddle(ctx context.Context, key *Key, asks []string, edge, before time.Duration) error {
+	if err := s.Until(ctx, edge-before); err != nil {
 		return err
 	}
 	// It cannot take turns with other bursts: the edge does not wait.

@@ -20,7 +20,8 @@ import (
 const soundSeeds = 10
 
 // TestNothingSoundIsAccused: a limiter that is right in another way than the
-// reference gets no FAIL and no WARN in any seed.
+// reference gets no FAIL and no WARN in any seed, on windows of a minute and of
+// 5 s in turn.
 func TestNothingSoundIsAccused(t *testing.T) {
 	seeds := soundSeeds
 	if n, err := strconv.Atoi(os.Getenv("RATECHECK_SOUND_SEEDS")); err == nil {
@@ -30,16 +31,15 @@ func TestNothingSoundIsAccused(t *testing.T) {
 		t.Run(limiter.Name, func(t *testing.T) {
 			t.Parallel()
 			for seed := 1; seed <= seeds; seed++ {
-				for _, window := range []time.Duration{time.Minute, 5 * time.Second} {
-					r := judgedWith(t, uint64(seed), window, limiter)
-					for _, result := range r.Results {
-						declared := limiter.CheckThenCharge && result.Requirement == "tokens/limit-kept-concurrent" && result.Verdict == checker.Warn
-						switch {
-						case declared:
-						case result.Verdict == checker.Fail, result.Verdict == checker.Warn, result.Verdict == checker.Error:
-							t.Errorf("seed %d, window %s: %s %s: %s; expected %s; observed %s", seed, window,
-								result.Verdict, result.Requirement, result.Message, result.Expected, result.Observed)
-						}
+				window := [2]time.Duration{time.Minute, 5 * time.Second}[seed%2]
+				r := judgedWith(t, uint64(seed), window, limiter)
+				for _, result := range r.Results {
+					declared := limiter.CheckThenCharge && result.Requirement == "tokens/limit-kept-concurrent" && result.Verdict == checker.Warn
+					switch {
+					case declared:
+					case result.Verdict == checker.Fail, result.Verdict == checker.Warn, result.Verdict == checker.Error:
+						t.Errorf("seed %d, window %s: %s %s: %s; expected %s; observed %s", seed, window,
+							result.Verdict, result.Requirement, result.Message, result.Expected, result.Observed)
 					}
 				}
 			}
