@@ -20,7 +20,7 @@ func TestMeasuredReleasesLookLikeThemselves(t *testing.T) {
 		"1.80.0": {
 			"drift/remaining-matches-usage@completions", "drift/remaining-matches-usage@embeddings", "drift/remaining-matches-usage@responses",
 			"headers/on-streams@completions", "headers/on-streams@messages", "headers/on-streams@responses", "isolation/many-keys",
-			"requests/refused-not-charged", "tokens/limit-kept", "tokens/limit-kept-concurrent", "tokens/window-reopens", "tokens/lockout-bounded",
+			"requests/refused-not-charged", "requests/straddling-burst", "tokens/limit-kept", "tokens/limit-kept-concurrent", "tokens/window-reopens", "tokens/lockout-bounded",
 			"tokens/streams-counted", "refund/upstream-error", "drift/remaining-matches-usage", "parallel/kept-across-windows", "parallel/slot-freed",
 			"headers/on-answers@messages", "headers/on-streams", "headers/key-before-provider", "refusal/retry-after@completions", "refusal/retry-after@messages",
 			"refusal/retry-after-tight",
@@ -28,13 +28,13 @@ func TestMeasuredReleasesLookLikeThemselves(t *testing.T) {
 		"1.82.3": {
 			"drift/remaining-matches-usage@completions", "drift/remaining-matches-usage@embeddings", "drift/remaining-matches-usage@responses",
 			"headers/on-streams@completions", "headers/on-streams@messages", "headers/on-streams@responses", "isolation/many-keys",
-			"requests/refused-not-charged", "tokens/limit-kept-concurrent", "tokens/window-reopens", "tokens/lockout-bounded", "refund/upstream-error",
+			"requests/refused-not-charged", "requests/straddling-burst", "tokens/limit-kept-concurrent", "tokens/window-reopens", "tokens/lockout-bounded", "refund/upstream-error",
 			"refund/disconnect", "drift/remaining-matches-usage", "parallel/kept-across-windows", "parallel/slot-freed", "headers/on-answers@messages",
 			"headers/on-streams", "headers/key-before-provider", "refusal/retry-after@completions", "refusal/retry-after@messages", "refusal/retry-after-tight",
 		},
 		"1.109.1": {
 			"headers/on-streams@completions", "headers/on-streams@messages", "headers/on-streams@responses",
-			"requests/refused-not-charged", "refund/own-window", "headers/on-streams", "headers/key-before-provider", "refusal/retry-after@completions",
+			"requests/refused-not-charged", "requests/straddling-burst", "refund/own-window", "headers/on-streams", "headers/key-before-provider", "refusal/retry-after@completions",
 			"refusal/retry-after@messages", "refusal/retry-after-tight", "forwarding/body-unchanged",
 		},
 	} {
