@@ -27,29 +27,6 @@ const (
 // and not the whole: a stream may last for hours (rule 5).
 const upstreamTimeout = 10 * time.Minute
 
-// Policy is what a key is allowed. Limits are indexed by Kind.
-type Policy struct {
-	Limits [kinds]int64
-}
-
-// NewPolicy returns the policy of a key; nil is no limit of that kind.
-func NewPolicy(requests, tokens, slots *int64) Policy {
-	var p Policy
-	for kind, limit := range map[Kind]*int64{Requests: requests, Tokens: tokens, Slots: slots} {
-		p.Limits[kind] = Unlimited
-		if limit != nil {
-			p.Limits[kind] = *limit
-		}
-	}
-	return p
-}
-
-// Keys says what a bearer token may do. The second result is false for a token
-// that is nobody's.
-type Keys interface {
-	Lookup(bearer string) (Policy, bool)
-}
-
 // ProxyConfig is what a Proxy is made of.
 type ProxyConfig struct {
 	Clock clock.Clock

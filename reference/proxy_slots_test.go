@@ -39,7 +39,7 @@ func TestRule5HourLongStreamKeepsItsSlot(t *testing.T) {
 func TestRule5DeadProcessLosesItsSlot(t *testing.T) {
 	play(t, setting{keys: oneKey(-1, -1, 1)}, func(s *stage) {
 		items := []reference.Item{{
-			Descriptor: reference.Descriptor{Scope: "api_key", Value: keyHash(testKey), Limits: limited(-1, -1, 1).Limits, Window: testWindow},
+			Descriptor: reference.Descriptor{Scope: "api_key", Value: keyHash(testKey), Limits: [3]int64{reference.Unlimited, reference.Unlimited, 1}, Window: testWindow},
 			Amounts:    [3]int64{0, 0, 1},
 		}}
 		s.store.Store.Reserve(s.clock.Now(), items)

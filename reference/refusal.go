@@ -71,7 +71,7 @@ func (p *Proxy) identify(r *http.Request) (Descriptor, bool) {
 		return Descriptor{}, false
 	}
 	sum := sha256.Sum256([]byte(bearer))
-	return Descriptor{Scope: "api_key", Value: hex.EncodeToString(sum[:]), Limits: policy.Limits, Window: p.Window}, true
+	return Descriptor{Scope: "api_key", Value: hex.EncodeToString(sum[:]), Limits: policy.Key.kinds(), Window: p.Window}, true
 }
 
 // authorize finds whose request it is or answers 401.
