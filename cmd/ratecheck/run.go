@@ -36,6 +36,7 @@ type runFlags struct {
 	windows        int
 	model          string
 	keyTemplate    string
+	adminKey       string
 	providerListen string
 	providerURL    string
 	tokenClass     string
@@ -57,8 +58,8 @@ func (a *app) runCommand(f *runFlags) *cobra.Command {
 
 Without a URL it runs against the embedded reference limiter on virtual time, in
 about a second. With a URL it needs a way to get fresh keys with given limits
-(--key-template), and our provider behind the proxy to know what was really used
-(--provider-listen or --provider).`,
+(--admin-key or --key-template), and our provider behind the proxy to know what
+was really used (--provider-listen or --provider).`,
 		Example: `  ratecheck run
   ratecheck run http://127.0.0.1:4000 --key-template 'sk-lab-{nonce}[-rpm{rpm}][-tpm{tpm}][-mpr{max_parallel}]' \
       --provider-listen 127.0.0.1:4001 --window 60s`,
@@ -79,6 +80,7 @@ about a second. With a URL it needs a way to get fresh keys with given limits
 	flags.IntVar(&f.windows, "windows", scenarios.SteadyWindows, "for how many windows drift/steady-state goes on")
 	flags.StringVar(&f.model, "model", "m", "model to ask for")
 	flags.StringVar(&f.keyTemplate, "key-template", "", "make keys as `TEMPLATE` says, e.g. 'sk-{nonce}[-rpm{rpm}][-tpm{tpm}][-mpr{max_parallel}]'")
+	flags.StringVar(&f.adminKey, "admin-key", "", "make keys by the target's management API, which is LiteLLM's, with `KEY`, and delete them at the end (default $RATECHECK_ADMIN_KEY)")
 	flags.StringVar(&f.providerListen, "provider-listen", "", "start our provider at `ADDR`, where the target's upstream points")
 	flags.StringVar(&f.providerURL, "provider", "", "our provider runs at `URL` already")
 	flags.StringVar(&f.tokenClass, "token-class", "", "how the target is declared to count tokens: check-then-charge")
@@ -90,6 +92,7 @@ about a second. With a URL it needs a way to get fresh keys with given limits
 	flags.BoolVar(&f.yes, "yes", false, "send requests although our provider is not behind the target, and they may cost money")
 	flags.BoolVar(&f.manyKeys, "many-keys", false, fmt.Sprintf("at the end also ask isolation/many-keys: %d more keys, a request each (beyond this machine with --yes only)", scenarios.ManyKeys))
 	cmd.MarkFlagsMutuallyExclusive("provider-listen", "provider")
+	cmd.MarkFlagsMutuallyExclusive("admin-key", "key-template")
 	return cmd
 }
 
@@ -101,6 +104,9 @@ type world struct {
 	play func(ctx context.Context, f func(context.Context) error) error
 	// name is what the report calls the target.
 	name string
+	// deleteKeys deletes the keys that the run made; nil where nothing is to be
+	// deleted.
+	deleteKeys func(context.Context) error
 	// close ends what was started for the run.
 	close func()
 	// ledgerSkew is known only when the run begins.
@@ -114,6 +120,9 @@ func (a *app) run(ctx context.Context, f runFlags, url string) error {
 	}
 	if err := f.check(url); err != nil {
 		return err
+	}
+	if url != "" && f.adminKey == "" && f.keyTemplate == "" {
+		f.adminKey = a.getenv(adminKeyVariable)
 	}
 	chosen, err := selectScenarios(f)
 	if err != nil {
@@ -139,6 +148,7 @@ func (a *app) run(ctx context.Context, f runFlags, url string) error {
 		return w.runner.Run(ctx, chosen, history.Run{LedgerSkew: w.ledgerSkew})
 	})
 	stopProgress()
+	a.cleanUp(ctx, w)
 	h, err := recorded.read()
 	if err != nil {
 		return exitWith(reports.ExitError, errors.Join(runErr, err))
@@ -170,7 +180,7 @@ func (f *runFlags) check(url string) error {
 		return usageError("--windows %d: a drift shows in two windows at the least", f.windows)
 	}
 	if url == "" {
-		for name, value := range map[string]string{"--key-template": f.keyTemplate, "--provider-listen": f.providerListen, "--provider": f.providerURL} {
+		for name, value := range map[string]string{"--key-template": f.keyTemplate, "--admin-key": f.adminKey, "--provider-listen": f.providerListen, "--provider": f.providerURL} {
 			if value != "" {
 				return usageError("%s is for a target with a URL, and none was given", name)
 			}
@@ -201,13 +211,16 @@ func fatalError(err error, ctx context.Context) error {
 	var unreachable *scenarios.UnreachableError
 	var rejected *scenarios.RejectedError
 	var silent *scenarios.EndpointsError
+	var unmanaged *target.ManagementError
 	var deadlock *clock.DeadlockError
 	switch {
 	case err == nil, ctx.Err() != nil:
 		return nil
 	case errors.As(err, &unreachable):
 		return exitWith(exitUnreachable, err)
-	case errors.As(err, &rejected), errors.As(err, &silent):
+	case errors.As(err, &unmanaged) && unmanaged.Status == 0:
+		return exitWith(exitUnreachable, err)
+	case errors.As(err, &rejected), errors.As(err, &silent), errors.As(err, &unmanaged):
 		return exitWith(exitUsage, err)
 	case errors.As(err, &deadlock):
 		return exitWith(reports.ExitError, err)
@@ -232,6 +245,9 @@ func (f *runFlags) command(url string) string {
 		if flag.value != "" {
 			parts = append(parts, flag.name+" "+quote(flag.value))
 		}
+	}
+	if f.adminKey != "" {
+		parts = append(parts, `--admin-key "$`+adminKeyVariable+`"`)
 	}
 	for _, flag := range []struct {
 		name  string

@@ -127,12 +127,8 @@ func (a *app) realWorld(ctx context.Context, f runFlags, raw string, chosen []sc
 	if err != nil {
 		return nil, err
 	}
-	if f.keyTemplate == "" {
-		return nil, usageError("a target with a URL needs a way to get keys with known limits: --key-template, for example '%s'", defaultTemplate)
-	}
-	template, err := target.ParseTemplate(f.keyTemplate)
-	if err != nil {
-		return nil, exitWith(exitUsage, err)
+	if f.keyTemplate == "" && f.adminKey == "" {
+		return nil, usageError("a target with a URL needs a way to get keys with known limits: --admin-key, where the target has LiteLLM's management API, or --key-template, for example '%s'", defaultTemplate)
 	}
 	if f.providerListen == "" && f.providerURL == "" && !f.yes {
 		return nil, usageError("our provider is not behind the target (--provider-listen, --provider), so its own would be asked, and may cost money; add --yes if that is meant")
@@ -149,9 +145,12 @@ func (a *app) realWorld(ctx context.Context, f runFlags, raw string, chosen []sc
 			Clock: c, Epoch: c.Now(), Seed: f.seed, RunID: id,
 			Target: target.Target{
 				URL: base, Transport: driver.NewTransport(), Model: f.model, Window: f.window,
-				TokenClass: f.tokenClass, Keys: template,
+				TokenClass: f.tokenClass,
 			},
 		},
+	}
+	if err := w.getKeys(f, chosen); err != nil {
+		return nil, err
 	}
 	if err := a.printPlan(a.stderr, chosen, f, raw); err != nil {
 		return nil, err
