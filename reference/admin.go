@@ -3,11 +3,9 @@ package reference
 import (
 	"crypto/sha256"
 	"crypto/subtle"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -70,8 +68,12 @@ func adminRoutes() []adminRoute {
 	return routes
 }
 
-// Handler serves the management API, and leaves every other path to next.
+// Handler serves the management API, and leaves every other path to next. Without
+// an admin key it leaves them all.
 func (r *Registry) Handler(next http.Handler) http.Handler {
+	if !r.managed {
+		return next
+	}
 	mux := http.NewServeMux()
 	allowed := map[string][]string{}
 	for _, route := range adminRoutes() {
@@ -144,30 +146,4 @@ func (r *Registry) admit(req *http.Request, forSelf bool) (self string, err erro
 		return "", &statusError{http.StatusForbidden, "auth_error", "", "this key may not manage keys: send the admin key"}
 	}
 	return policy.Key.Hash, nil
-}
-
-// unreadable is why a body could not be read.
-func unreadable(err error) error {
-	var large *http.MaxBytesError
-	if errors.As(err, &large) {
-		return &statusError{http.StatusRequestEntityTooLarge, "bad_request_error", "", fmt.Sprintf("the body is larger than %d bytes", large.Limit)}
-	}
-	return badRequest("", "the body could not be read: %v", err)
-}
-
-// writeAdminError answers in LiteLLM's two shapes: FastAPI's list of fields for
-// what is wrong in a form, an error object for all else.
-func writeAdminError(w http.ResponseWriter, err error) {
-	var invalid *invalidError
-	if errors.As(err, &invalid) {
-		writeJSON(w, http.StatusUnprocessableEntity, map[string]any{"detail": invalid.fields})
-		return
-	}
-	told := &statusError{http.StatusInternalServerError, "internal_server_error", "", "the registry failed: " + err.Error()}
-	errors.As(err, &told)
-	if told.status == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", "Bearer")
-	}
-	body := errorBody{Error: errorDetail{Message: told.message, Type: told.kind, Param: textOrNull(told.param), Code: strconv.Itoa(told.status)}}
-	writeJSON(w, told.status, body)
 }

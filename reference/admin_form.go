@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,6 +22,8 @@ type form struct {
 	// at is where the members stand in the request.
 	at    []string
 	wrong *[]fieldError
+	// known collects the names that somebody asked for.
+	known map[string]bool
 }
 
 // fieldError is a mistake in the words of FastAPI, which LiteLLM's clients read.
@@ -45,7 +46,7 @@ func (e *invalidError) Error() string {
 
 // readForm reads a body that is one JSON object; no body at all is an empty one.
 func readForm(body []byte) (form, error) {
-	f := form{members: map[string]json.RawMessage{}, at: []string{"body"}, wrong: &[]fieldError{}}
+	f := form{members: map[string]json.RawMessage{}, at: []string{"body"}, wrong: &[]fieldError{}, known: map[string]bool{}}
 	if len(bytes.TrimSpace(body)) == 0 {
 		return f, nil
 	}
@@ -74,10 +75,28 @@ func (f form) note(name, kind, format string, args ...any) {
 	*f.wrong = append(*f.wrong, fieldError{Type: kind, Loc: append(slices.Clone(f.at), name), Message: fmt.Sprintf(format, args...)})
 }
 
+// there says whether a member is there, null or not.
+func (f form) there(name string) bool {
+	if f.known != nil {
+		f.known[name] = true
+	}
+	_, there := f.members[name]
+	return there
+}
+
 // has says whether a member is there and not null.
 func (f form) has(name string) bool {
-	raw, there := f.members[name]
-	return there && string(raw) != "null"
+	return f.there(name) && string(f.members[name]) != "null"
+}
+
+// refuseUnknown notes members that nobody asked for: what people write by hand
+// is misspelled at times.
+func (f form) refuseUnknown() {
+	for name := range f.members {
+		if !f.known[name] {
+			f.note(name, "extra_forbidden", "it is not known")
+		}
+	}
 }
 
 // read decodes a member; what says what it should have been.
@@ -106,7 +125,7 @@ func nameMistake(s string) string {
 }
 
 func (f form) text(name string, into *string) {
-	if _, there := f.members[name]; !there {
+	if !f.there(name) {
 		return
 	}
 	if !f.has(name) {
@@ -133,13 +152,12 @@ func (f form) flag(name string, into *bool) {
 }
 
 func (f form) limit(name string, into **int64) {
-	raw, there := f.members[name]
 	switch {
-	case !there:
+	case !f.there(name):
 	case !f.has(name):
 		*into = nil
 	default:
-		if n, ok := f.limitValue(name, raw); ok {
+		if n, ok := f.limitValue(name, f.members[name]); ok {
 			*into = &n
 		}
 	}
@@ -173,7 +191,7 @@ func (f form) modelLimits(into *ModelLimits) {
 }
 
 func (f form) limitMap(name string, into *map[string]int64) {
-	if _, there := f.members[name]; !there {
+	if !f.there(name) {
 		return
 	}
 	var raw map[string]json.RawMessage
@@ -194,7 +212,7 @@ func (f form) limitMap(name string, into *map[string]int64) {
 
 func (f form) limitType(name string, into *LimitType) {
 	var s string
-	if _, there := f.members[name]; !there {
+	if !f.there(name) {
 		return
 	}
 	f.text(name, &s)
@@ -206,7 +224,7 @@ func (f form) limitType(name string, into *LimitType) {
 }
 
 func (f form) texts(name string, into *[]string) {
-	if _, there := f.members[name]; !there {
+	if !f.there(name) {
 		return
 	}
 	var list []string
@@ -225,7 +243,7 @@ func (f form) texts(name string, into *[]string) {
 // metadata reads what is of the client's own and hands the rest to read: LiteLLM
 // takes some fields both at top level and in the metadata.
 func (f form) metadata(into *map[string]json.RawMessage, read func(form)) {
-	if _, there := f.members["metadata"]; !there {
+	if !f.there("metadata") {
 		return
 	}
 	inner := form{members: map[string]json.RawMessage{}, at: append(slices.Clone(f.at), "metadata"), wrong: f.wrong}
@@ -263,7 +281,7 @@ func (f form) refuseUnenforced() {
 // duration reads how long a key lives: 30s, 30m, 30h, 30d or 2w. Null and "-1"
 // are for ever.
 func (f form) duration(now time.Time, expires *time.Time) {
-	if _, there := f.members["duration"]; !there {
+	if !f.there("duration") {
 		return
 	}
 	var s string
@@ -296,20 +314,4 @@ func parseDuration(s string) (time.Duration, error) {
 		return 0, fmt.Errorf("%q is no duration; send a number above 0 with s, m, h, d or w behind it, as 30m, of at most 100 years", s)
 	}
 	return time.Duration(n) * unit, nil
-}
-
-// statusError is an error that is answered in LiteLLM's shape.
-type statusError struct {
-	status               int
-	kind, param, message string
-}
-
-func (e *statusError) Error() string { return e.message }
-
-func notFound(param, format string, args ...any) error {
-	return &statusError{http.StatusNotFound, "not_found_error", param, fmt.Sprintf(format, args...)}
-}
-
-func badRequest(param, format string, args ...any) error {
-	return &statusError{http.StatusBadRequest, "bad_request_error", param, fmt.Sprintf(format, args...)}
 }

@@ -280,12 +280,23 @@ func TestOtherPathsAreTheProxys(t *testing.T) {
 	}
 }
 
-// TestRegistriesThatCannotBe: without an admin key everybody would be admin.
-func TestRegistriesThatCannotBe(t *testing.T) {
-	for key, says := range map[string]string{"": "the admin key is empty", "sk-elsewhere": "also a key for models"} {
-		_, err := reference.NewRegistry(reference.RegistryConfig{Clock: clock.System{}, AdminKey: key, Fallback: keyring{"sk-elsewhere": {}}})
-		if err == nil || !strings.Contains(err.Error(), says) {
-			t.Errorf("admin key %q: %v", key, err)
+// TestRegistriesWithoutAnAdmin: without an admin key nobody is admin, and an
+// admin key that anybody could have is refused.
+func TestRegistriesWithoutAnAdmin(t *testing.T) {
+	elsewhere := keyring{"sk-elsewhere": {}}
+	_, err := reference.NewRegistry(reference.RegistryConfig{Clock: clock.System{}, AdminKey: "sk-elsewhere", Fallback: elsewhere})
+	if err == nil || !strings.Contains(err.Error(), "also a key for models") {
+		t.Errorf("the admin key of another: %v", err)
+	}
+	o := &office{T: t}
+	o.registry, err = reference.NewRegistry(reference.RegistryConfig{Clock: clock.System{}, Fallback: elsewhere})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.handler = o.registry.Handler(http.NotFoundHandler())
+	for _, bearer := range []string{"", "sk-elsewhere", "x"} {
+		if rec := o.ask(bearer, http.MethodPost, "/key/generate", strings.NewReader("{}")); rec.Code != http.StatusNotFound {
+			t.Errorf("with %q a key was made: %d %s", bearer, rec.Code, rec.Body)
 		}
 	}
 }

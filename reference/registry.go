@@ -22,6 +22,7 @@ type Registry struct {
 	clock    clock.Clock
 	random   io.Reader
 	admin    [sha256.Size]byte
+	managed  bool
 	fallback Keys
 
 	mu sync.RWMutex
@@ -41,8 +42,8 @@ type RegistryConfig struct {
 	// Random is where keys and ids come from: crypto/rand.Reader where they are
 	// to be secret.
 	Random io.Reader
-	// AdminKey is the bearer token of the management API. It is no key for
-	// models.
+	// AdminKey is the bearer token of the management API; where it is empty the
+	// API is not served. It is no key for models.
 	AdminKey string
 	// Fallback knows further keys, whose limits the registry does not manage;
 	// nil is none. No key is made that it knows.
@@ -52,19 +53,16 @@ type RegistryConfig struct {
 // leastSweep is the number of keys below which nobody looks for expired ones.
 const leastSweep = 1024
 
-// NewRegistry returns an empty registry. It refuses an empty admin key, and one
-// that the fallback takes for a key of its own.
+// NewRegistry returns an empty registry. It refuses an admin key that the
+// fallback takes for a key of its own.
 func NewRegistry(c RegistryConfig) (*Registry, error) {
-	if c.AdminKey == "" {
-		return nil, fmt.Errorf("the admin key is empty; give one, or everybody could manage keys")
-	}
-	if c.Fallback != nil {
+	if c.Fallback != nil && c.AdminKey != "" {
 		if _, known := c.Fallback.Lookup(c.AdminKey); known {
 			return nil, fmt.Errorf("the admin key is also a key for models; choose one that does not fit the key template")
 		}
 	}
 	r := &Registry{
-		clock: c.Clock, random: c.Random, admin: sha256.Sum256([]byte(c.AdminKey)), fallback: c.Fallback,
+		clock: c.Clock, random: c.Random, admin: sha256.Sum256([]byte(c.AdminKey)), managed: c.AdminKey != "", fallback: c.Fallback,
 		keys: map[string]*keyRecord{}, aliases: map[string]string{}, policies: map[string]Policy{}, sweepAt: leastSweep,
 	}
 	for kind := range r.owners {

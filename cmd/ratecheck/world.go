@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"net/http"
 	neturl "net/url"
-	"time"
 
 	"github.com/ratecheck/ratecheck/clock"
 	"github.com/ratecheck/ratecheck/driver"
@@ -188,7 +186,7 @@ func connectProvider(ctx context.Context, w *world, f runFlags) error {
 	switch {
 	case f.providerListen != "":
 		p := provider.New(r.Clock, r.Epoch)
-		stop, _, err := listenAndServe(f.providerListen, p)
+		stop, _, err := listenAndServe(f.providerListen, p, shutdownPatience)
 		if err != nil {
 			return exitWith(exitUsage, fmt.Errorf("starting our provider: %w", err))
 		}
@@ -208,26 +206,4 @@ func connectProvider(ctx context.Context, w *world, f runFlags) error {
 		r.Target.Provider = remote
 	}
 	return nil
-}
-
-// shutdownPatience is how long a server's open requests may take when it is
-// told to end.
-const shutdownPatience = 5 * time.Second
-
-// listenAndServe serves h on addr until stop is called.
-func listenAndServe(addr string, h http.Handler) (stop func(), at net.Addr, err error) {
-	listener, err := net.Listen("tcp", addr)
-	if err != nil {
-		return nil, nil, fmt.Errorf("listening on %s: %w", addr, err)
-	}
-	const slowHeader = 10 * time.Second
-	server := &http.Server{Handler: h, ReadHeaderTimeout: slowHeader}
-	go func() { _ = server.Serve(listener) }()
-	return func() {
-		ctx, cancel := context.WithTimeout(context.Background(), shutdownPatience)
-		defer cancel()
-		if server.Shutdown(ctx) != nil {
-			_ = server.Close()
-		}
-	}, listener.Addr(), nil
 }
