@@ -1,8 +1,11 @@
 package main
 
 import (
+	crand "crypto/rand"
 	"fmt"
 	"net/url"
+	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -43,7 +46,7 @@ a key.`,
 			proxy := reference.NewProxy(reference.ProxyConfig{
 				Clock: c, Store: reference.NewMemory(), Keys: templateKeys{template}, Window: window,
 				Upstream:  &url.URL{Scheme: "http", Host: providerAt.String(), Path: "/v1"},
-				Transport: driver.NewTransport(), Models: []string{model},
+				Transport: driver.NewTransport(), Models: []string{model}, Version: buildVersion(), NewID: crand.Text,
 			})
 			stopProxy, proxyAt, err := listenAndServe(listen, proxy)
 			if err != nil {
@@ -66,6 +69,16 @@ a key.`,
 	flags.StringVar(&model, "model", "m", "model that /v1/models lists")
 	flags.DurationVar(&window, "window", time.Minute, "length of the windows")
 	return cmd
+}
+
+// buildVersion is the version of the module that this program was built of, and
+// 0.0.0 where the build does not tell.
+func buildVersion() string {
+	info, known := debug.ReadBuildInfo()
+	if !known || info.Main.Version == "" || info.Main.Version == "(devel)" {
+		return "0.0.0"
+	}
+	return strings.TrimPrefix(info.Main.Version, "v")
 }
 
 func (a *app) providerCommand() *cobra.Command {
