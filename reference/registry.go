@@ -3,7 +3,6 @@ package reference
 import (
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"slices"
@@ -71,14 +70,9 @@ func NewRegistry(c RegistryConfig) (*Registry, error) {
 	return r, nil
 }
 
-func hashKey(bearer string) string {
-	sum := sha256.Sum256([]byte(bearer))
-	return hex.EncodeToString(sum[:])
-}
-
 // Lookup is what a bearer token may do. A blocked key is known, and blocked.
 func (r *Registry) Lookup(bearer string) (Policy, bool) {
-	hash := hashKey(bearer)
+	hash := hashOf([]byte(bearer))
 	if policy, known := r.lookup(hash); known {
 		return policy, true
 	}
@@ -135,7 +129,7 @@ func (r *Registry) Agent(id string) (Agent, bool) {
 
 // key finds a key that has not expired, by itself or by its hash.
 func (r *Registry) key(keyOrHash string, now time.Time) (*keyRecord, bool) {
-	for _, hash := range []string{hashKey(keyOrHash), keyOrHash} {
+	for _, hash := range []string{hashOf([]byte(keyOrHash)), keyOrHash} {
 		if k, known := r.keys[hash]; known && !k.expired(now) {
 			return k, true
 		}

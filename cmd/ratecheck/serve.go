@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -148,6 +150,7 @@ func (a *app) serve(ctx context.Context, s *settings) error {
 	proxy := reference.NewProxy(reference.ProxyConfig{
 		Clock: clock.System{}, Store: reference.NewMemory(), Keys: s.registry, Window: s.Window,
 		Upstream: u, Transport: withBearer(driver.NewTransport(), s.upstreamKey), Models: s.models,
+		Directory: s.registry, Version: buildVersion(), NewID: crand.Text,
 	})
 	stop, at, err := listenAndServe(s.Listen, s.registry.Handler(proxy), streamPatience)
 	if err != nil {
@@ -195,6 +198,16 @@ func (t *bearerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.Header.Set("Authorization", "Bearer "+t.key)
 	return t.next.RoundTrip(r)
+}
+
+// buildVersion is the version of the module that this program was built of, and
+// 0.0.0 where the build does not tell.
+func buildVersion() string {
+	info, known := debug.ReadBuildInfo()
+	if !known || info.Main.Version == "" || info.Main.Version == "(devel)" {
+		return "0.0.0"
+	}
+	return strings.TrimPrefix(info.Main.Version, "v")
 }
 
 func (a *app) providerCommand() *cobra.Command {
