@@ -143,11 +143,63 @@ func (c *config) members(node ast.Node) (map[string]ast.Node, error) {
 	return members, nil
 }
 
-func (c *config) decode(node ast.Node, into any) error {
-	if err := yaml.NodeToValue(node, into); err != nil {
-		return c.yamlError(err)
+// value is what a node holds, in the types of JSON. The library's own decoder
+// panics on some of what its parser takes.
+func (c *config) value(node ast.Node) (any, error) {
+	switch n := node.(type) {
+	case *ast.NullNode:
+		return nil, nil
+	case *ast.BoolNode:
+		return n.Value, nil
+	case *ast.IntegerNode:
+		return n.Value, nil
+	case *ast.FloatNode:
+		return n.Value, nil
+	case *ast.StringNode:
+		return n.Value, nil
+	case *ast.LiteralNode:
+		return n.Value.Value, nil
+	case *ast.SequenceNode:
+		list := []any{}
+		for _, item := range n.Values {
+			v, err := c.value(item)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, v)
+		}
+		return list, nil
+	case *ast.MappingNode:
+		members, err := c.members(n)
+		if err != nil {
+			return nil, err
+		}
+		object := map[string]any{}
+		for _, name := range slices.Sorted(maps.Keys(members)) {
+			if object[name], err = c.value(members[name]); err != nil {
+				return nil, err
+			}
+		}
+		return object, nil
 	}
-	return nil
+	return nil, c.wrong(node, "%s is not known here; write a text, a number, true, false, null, a list or a mapping", strings.ToLower(node.Type().String()))
+}
+
+// texts are those of a list of texts; false where it is none.
+func (c *config) texts(node ast.Node) ([]string, bool) {
+	sequence, ok := node.(*ast.SequenceNode)
+	if !ok || len(sequence.Values) == 0 {
+		return nil, false
+	}
+	var list []string
+	for _, item := range sequence.Values {
+		text, ok := item.(*ast.StringNode)
+		if !ok || text.Value == "" {
+			return nil, false
+		}
+		list = append(list, text.Value)
+	}
+	return list, true
 }
 
 // readSetting reads what is no list of entries.
@@ -170,7 +222,8 @@ func (c *config) readSetting(name string, node ast.Node) error {
 		}
 		c.own[name] = configValue{node, value}
 	case name == "models":
-		if c.decode(node, &c.models) != nil || len(c.models) == 0 || slices.Contains(c.models, "") {
+		var ok bool
+		if c.models, ok = c.texts(node); !ok {
 			return c.wrong(node, "models is to be a list of names, as [m]")
 		}
 	case name == "limits" || name == "policies" || isList:

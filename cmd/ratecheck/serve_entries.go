@@ -20,8 +20,8 @@ func (c *config) fields(node ast.Node) (map[string]configValue, error) {
 	}
 	fields := map[string]configValue{}
 	for _, name := range slices.Sorted(maps.Keys(members)) {
-		var value any
-		if err := c.decode(members[name], &value); err != nil {
+		value, err := c.value(members[name])
+		if err != nil {
 			return nil, err
 		}
 		fields[name] = configValue{members[name], value}
