@@ -1,6 +1,10 @@
 package reference
 
-import "fmt"
+import (
+	"cmp"
+	"errors"
+	"fmt"
+)
 
 // Limits are what an owner is allowed. nil is no limit; 0 is a limit that
 // nothing passes (rule 3).
@@ -166,42 +170,64 @@ func NewPolicy(requests, tokens, slots *int64) Policy {
 // Validate refuses what no request can be judged by: a limit below 0, a limit
 // type that is not known, an owner without an id. The error names the owner.
 func (p *Policy) Validate() error {
-	check := func(owner string, checks ...error) error {
-		for _, err := range checks {
-			if err != nil {
-				return fmt.Errorf("%s: %w", owner, err)
-			}
-		}
-		return nil
+	err := errorOf("key", p.Key.Validate())
+	if p.User != nil {
+		err = cmp.Or(err, errorOf("user", p.User.Validate()))
 	}
-	hasID := func(id string) error {
-		if id == "" {
-			return fmt.Errorf("the id is empty; name the owner, for its counters go by it")
-		}
-		return nil
+	if p.Team != nil {
+		err = cmp.Or(err, errorOf("team", p.Team.Validate()))
 	}
-	checks := []error{check("key", p.Key.Limits.Validate(), p.Key.Models.Validate(), p.Key.RPMType.Validate(), p.Key.TPMType.Validate())}
-	if u := p.User; u != nil {
-		checks = append(checks, check("user", hasID(u.ID), u.Limits.Validate()))
+	if p.TeamMember != nil {
+		err = cmp.Or(err, errorOf("team member", p.TeamMember.Validate()))
 	}
-	if t := p.Team; t != nil {
-		checks = append(checks, check("team", hasID(t.ID), t.Limits.Validate(), t.Models.Validate()))
+	if p.Organization != nil {
+		err = cmp.Or(err, errorOf("organization", p.Organization.Validate()))
 	}
-	if m := p.TeamMember; m != nil {
-		checks = append(checks, check("team member", m.Limits.Validate()))
+	if p.Project != nil {
+		err = cmp.Or(err, errorOf("project", p.Project.Validate()))
 	}
-	if o := p.Organization; o != nil {
-		checks = append(checks, check("organization", hasID(o.ID), o.Limits.Validate(), o.Models.Validate()))
-	}
-	if o := p.Project; o != nil {
-		checks = append(checks, check("project", hasID(o.ID), o.Models.Validate()))
-	}
-	for _, err := range checks {
-		if err != nil {
-			return err
-		}
+	return err
+}
+
+// Validate refuses limits below 0 and limit types that are not known.
+func (k *Key) Validate() error {
+	return cmp.Or(k.Limits.Validate(), k.Models.Validate(), k.RPMType.Validate(), k.TPMType.Validate())
+}
+
+// Validate refuses limits below 0 and an empty id.
+func (u *User) Validate() error { return cmp.Or(hasID(u.ID), u.Limits.Validate()) }
+
+// Validate refuses limits below 0 and an empty id.
+func (t *Team) Validate() error {
+	return cmp.Or(hasID(t.ID), t.Limits.Validate(), t.Models.Validate())
+}
+
+// Validate refuses limits below 0 and an empty id.
+func (o *Organization) Validate() error {
+	return cmp.Or(hasID(o.ID), o.Limits.Validate(), o.Models.Validate())
+}
+
+// Validate refuses limits below 0 and an empty id.
+func (p *Project) Validate() error { return cmp.Or(hasID(p.ID), p.Models.Validate()) }
+
+// Validate refuses limits below 0.
+func (a *Agent) Validate() error {
+	return cmp.Or(a.Limits.Validate(), errorOf("session", a.Session.Validate()))
+}
+
+func hasID(id string) error {
+	if id == "" {
+		return errors.New("the id is empty; name the owner, for its counters go by it")
 	}
 	return nil
+}
+
+// errorOf says whose error it is.
+func errorOf(owner string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", owner, err)
 }
 
 // Keys says what a bearer token may do. The second result is false for a token

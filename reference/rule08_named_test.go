@@ -105,7 +105,7 @@ func TestRule08EndUserIsTheBodysUser(t *testing.T) {
 }
 
 // TestRule08LongIdsAreNotKept as they are: a client chooses them, and they name
-// counters.
+// counters. The stage's store looks at the names.
 func TestRule08LongIdsAreNotKept(t *testing.T) {
 	long := strings.Repeat("s", 100_000)
 	play(t, sessions().setting(), func(s *stage) {
@@ -113,12 +113,5 @@ func TestRule08LongIdsAreNotKept(t *testing.T) {
 		s.wantStatus("first", s.chat(body(long)), 200)
 		s.wantStatus("another", s.chat(body(long+"t")), 200)
 		s.wantRefused("second", s.chat(body(long)), reference.ScopeAgentSession, "requests")
-		s.store.mu.Lock()
-		defer s.store.mu.Unlock()
-		for items := range s.store.open {
-			if len(items.Value) > 1000 {
-				s.Errorf("a counter's name has %d bytes", len(items.Value))
-			}
-		}
 	})
 }

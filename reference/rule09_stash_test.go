@@ -29,7 +29,7 @@ func newRecorder() *recorder {
 
 // stash is what LiteLLM keeps in the request, as a client would forge it.
 const stash = `"_litellm_tpm_reserved_tokens":1,"_litellm_tpm_reserved_model":"other","_litellm_tpm_reserved_scopes":["user"],` +
-	`"_litellm_tpm_reserved_released":true,"_litellm_rate_limit_descriptors":[{"key":"api_key","value":"x","rate_limit":{"requests_per_unit":9}}],` +
+	`"_litellm_tpm_reservation_released":true,"_litellm_rate_limit_descriptors":[{"key":"api_key","value":"x","rate_limit":{"requests_per_unit":9}}],` +
 	`"litellm_proxy_rate_limit_response":{"statuses":[{"descriptor_key":"api_key","rate_limit_type":"requests","current_limit":999,"limit_remaining":998}]}`
 
 // TestRule09StashNamesHaveNoEffect wherever they stand: the answer, its headers
