@@ -55,6 +55,13 @@ func (c *adminCall) check(k *keyRecord) error {
 	return nil
 }
 
+// tell is a key as the API tells it.
+func (c *adminCall) tell(k *keyRecord) keyInfo {
+	info := k.info()
+	info.Spend = c.spent[k.hash]
+	return info
+}
+
 func (c *adminCall) generateKey() (any, error) {
 	var bearer string
 	c.body.text("key", &bearer)
@@ -85,10 +92,11 @@ func (c *adminCall) makeKey(bearer string, k *keyRecord) (any, error) {
 		return nil, err
 	}
 	c.sweep(c.now)
+	delete(c.spent, k.hash) // of an expired key with the same name
 	c.made++
 	k.made, k.created, k.updated = c.made, c.now, c.now
 	c.put(k)
-	return madeKey{Key: bearer, TokenID: k.hash, keyInfo: k.info()}, nil
+	return madeKey{Key: bearer, TokenID: k.hash, keyInfo: c.tell(k)}, nil
 }
 
 func (c *adminCall) mustBeFree(bearer string) error {
@@ -147,7 +155,7 @@ func (c *adminCall) updateKey() (any, error) {
 	}
 	k.updated = c.now
 	c.put(&k)
-	return k.info(), nil
+	return c.tell(&k), nil
 }
 
 func (c *adminCall) blockKey(blocked bool) (any, error) {
@@ -158,7 +166,7 @@ func (c *adminCall) blockKey(blocked bool) (any, error) {
 	k := *old
 	k.blocked, k.updated = blocked, c.now
 	c.put(&k)
-	return k.info(), nil
+	return c.tell(&k), nil
 }
 
 // deleteKeys deletes all that are named, by themselves, by hash or by alias, or
@@ -213,7 +221,7 @@ func (c *adminCall) keyInfo() (any, error) {
 	if !known {
 		return nil, notFound("key", "no such key: it was never made, is deleted or expired")
 	}
-	return map[string]any{"key": k.hash, "info": k.info()}, nil
+	return map[string]any{"key": k.hash, "info": c.tell(k)}, nil
 }
 
 // Pages of /key/list, in LiteLLM's bounds.
@@ -257,7 +265,7 @@ func (c *adminCall) listKeys() (any, error) {
 	list := []any{}
 	for _, k := range matching[from:min(from+size, len(matching))] {
 		if query.Get("return_full_object") == "true" {
-			list = append(list, k.info())
+			list = append(list, c.tell(k))
 		} else {
 			list = append(list, k.hash)
 		}

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -36,6 +37,7 @@ func TestRule26EveryScopeIsManaged(t *testing.T) {
 		Organization: &reference.Organization{ID: "org", Limits: reference.Limits{RPM: count(10), TPM: count(11)}, Models: reference.ModelLimits{RPM: map[string]int64{"m": 12}, TPM: map[string]int64{"m": 13}}},
 		Project:      &reference.Project{ID: "project", Models: reference.ModelLimits{RPM: map[string]int64{"m": 40}, TPM: map[string]int64{"m": 41}}},
 	}
+	want.Key.Spend = new(float64)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("policy (-want +got):\n%s", diff)
 	}
@@ -142,5 +144,38 @@ func TestOwnersLeave(t *testing.T) {
 	}
 	for _, path := range []string{"/budget/new", "/organization/new", "/project/new"} {
 		o.call(path, `{"budget_id":"b","organization_id":"o","project_id":"p"}`) // the ids are free again
+	}
+}
+
+// TestSpendIsCounted: what keys cost is told, and dies with them.
+func TestSpendIsCounted(t *testing.T) {
+	o := newOffice(t)
+	key := o.key(`{"key":"sk-mine"}`)
+	spend := func() any {
+		info, _ := o.call("/key/info?key="+key, "")["info"].(map[string]any)
+		if p, _ := o.registry.Lookup(key); p.Key.Spend == nil || *p.Key.Spend != info["spend"] {
+			t.Errorf("looked up %v, told %v", p.Key.Spend, info["spend"])
+		}
+		return info["spend"]
+	}
+	if got := spend(); got != 0.0 {
+		t.Errorf("at first %v", got)
+	}
+	held, _ := o.registry.Lookup(key)
+	o.registry.Spent(keyHash(key), 0.5)
+	o.registry.Spent(keyHash(key), 0.25)
+	o.registry.Spent(keyHash(key), -1)
+	o.registry.Spent(keyHash("sk-nobody"), 7)
+	if got := spend(); got != 0.75 || *held.Key.Spend != 0 {
+		t.Errorf("%v, and a policy that is in use changed to %v", got, *held.Key.Spend)
+	}
+	o.call("/key/update", `{"key":"sk-mine","rpm_limit":3,"duration":"5s"}`)
+	if got := spend(); got != 0.75 {
+		t.Errorf("after an update %v", got)
+	}
+	o.clock.now = o.clock.now.Add(5 * time.Second)
+	o.key(`{"key":"sk-mine"}`)
+	if got := spend(); got != 0.0 {
+		t.Errorf("a new key begins with %v", got)
 	}
 }

@@ -39,7 +39,7 @@ func newOffice(t *testing.T) *office {
 	o := &office{T: t, clock: &handClock{Clock: clock.System{}, now: officeOpens}}
 	var err error
 	o.registry, err = reference.NewRegistry(reference.RegistryConfig{
-		Clock: o.clock, Random: rand.NewChaCha8([32]byte{1}), AdminKey: adminKey,
+		Clock: o.clock, Random: rand.NewChaCha8([32]byte{1}), AdminKey: adminKey, CountsSpend: true,
 		Fallback: keyring{"sk-elsewhere": limited(1, 2, 3)},
 	})
 	if err != nil {

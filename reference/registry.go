@@ -33,6 +33,9 @@ type Registry struct {
 	sweepAt int
 	// policies are those of keys that were looked up since the last change.
 	policies map[string]Policy
+	// spent is what keys have cost, by their hash; nil where nobody counts it.
+	// What is pointed to is never written to.
+	spent map[string]*float64
 }
 
 // RegistryConfig is what a Registry is made of.
@@ -44,6 +47,8 @@ type RegistryConfig struct {
 	// AdminKey is the bearer token of the management API; where it is empty the
 	// API is not served. It is no key for models.
 	AdminKey string
+	// CountsSpend says that Spent is told what requests cost.
+	CountsSpend bool
 	// Fallback knows further keys, whose limits the registry does not manage;
 	// nil is none. No key is made that it knows.
 	Fallback Keys
@@ -66,6 +71,9 @@ func NewRegistry(c RegistryConfig) (*Registry, error) {
 	}
 	for kind := range r.owners {
 		r.owners[kind] = map[string]*owner{}
+	}
+	if c.CountsSpend {
+		r.spent = map[string]*float64{}
 	}
 	return r, nil
 }
@@ -91,6 +99,9 @@ func (r *Registry) lookup(hash string) (Policy, bool) {
 		return Policy{}, false
 	}
 	policy, compiled := r.policies[hash]
+	if compiled {
+		policy.Key.Spend = r.spent[hash]
+	}
 	r.mu.RUnlock()
 	if compiled {
 		return policy, true
@@ -102,7 +113,19 @@ func (r *Registry) lookup(hash string) (Policy, bool) {
 	}
 	policy = r.policyOf(k)
 	r.policies[hash] = policy
+	policy.Key.Spend = r.spent[hash]
 	return policy, true
+}
+
+// Spent adds what a request with a key cost, in US dollars. Keys that the
+// registry does not know, and costs below 0, are not counted.
+func (r *Registry) Spent(keyHash string, usd float64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if before := r.spent[keyHash]; before != nil && usd > 0 {
+		sum := *before + usd
+		r.spent[keyHash] = &sum
+	}
 }
 
 // EndUser is what a customer's budget allows.
@@ -152,6 +175,9 @@ func (r *Registry) put(k *keyRecord) {
 		delete(r.aliases, old.alias)
 	}
 	r.keys[k.hash] = k
+	if r.spent != nil && r.spent[k.hash] == nil {
+		r.spent[k.hash] = new(float64)
+	}
 	if k.alias != "" {
 		r.aliases[k.alias] = k.hash
 	}
@@ -159,6 +185,7 @@ func (r *Registry) put(k *keyRecord) {
 
 func (r *Registry) remove(k *keyRecord) {
 	delete(r.keys, k.hash)
+	delete(r.spent, k.hash)
 	if r.aliases[k.alias] == k.hash {
 		delete(r.aliases, k.alias)
 	}

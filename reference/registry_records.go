@@ -151,6 +151,7 @@ type keyInfo struct {
 	Token          string         `json:"token"`
 	KeyName        string         `json:"key_name"`
 	KeyAlias       *string        `json:"key_alias"`
+	Spend          *float64       `json:"spend"`
 	Expires        *time.Time     `json:"expires"`
 	Models         []string       `json:"models"`
 	UserID         *string        `json:"user_id"`

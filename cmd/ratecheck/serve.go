@@ -73,7 +73,9 @@ type settings struct {
 	Window                                        time.Duration
 	models                                        []string
 	upstreamKey, adminKey                         string
-	registry                                      *reference.Registry
+	// proxy has what the file alone can say.
+	proxy    reference.ProxyConfig
+	registry *reference.Registry
 }
 
 // settings joins flags, file and environment.
@@ -105,7 +107,7 @@ func (a *app) settings(f *serveFlags, given func(flag string) bool) (*settings, 
 // openRegistry makes the store of keys: the file's, those of the management API
 // and those that fit the template.
 func (s *settings) openRegistry(file *config, getenv func(string) string) error {
-	c := reference.RegistryConfig{Clock: clock.System{}, Random: crand.Reader, AdminKey: s.adminKey}
+	c := reference.RegistryConfig{Clock: clock.System{}, Random: crand.Reader, AdminKey: s.adminKey, CountsSpend: pricesSomething(s.proxy.Deployments)}
 	if s.KeyTemplate != "" {
 		template, err := target.ParseTemplate(s.KeyTemplate)
 		if err != nil {
@@ -143,15 +145,16 @@ func (a *app) serve(ctx context.Context, s *settings) error {
 		command.providerURL = "http://" + at.String()
 		upstream, behind = command.providerURL+"/v1", "mock provider at "+command.providerURL
 	}
-	u, err := url.Parse(upstream)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-		return usageError("--upstream %q is no base URL; write it as http://HOST:PORT/v1", upstream)
+	u, err := parseUpstream(upstream)
+	if err != nil {
+		return exitWith(exitUsage, err)
 	}
-	proxy := reference.NewProxy(reference.ProxyConfig{
-		Clock: clock.System{}, Store: reference.NewMemory(), Keys: s.registry, Window: s.Window,
-		Upstream: u, Transport: withBearer(driver.NewTransport(), s.upstreamKey), Models: s.models,
-		Directory: s.registry, Version: buildVersion(), NewID: crand.Text,
-	})
+	c := s.proxy
+	c.Clock, c.Store, c.Keys, c.Directory, c.Spent = clock.System{}, reference.NewMemory(), s.registry, s.registry, s.registry.Spent
+	c.Window, c.Upstream, c.Models = s.Window, u, s.models
+	c.Transport = withBearer(driver.NewTransport(), u, s.upstreamKey)
+	c.Version, c.NewID = buildVersion(), crand.Text
+	proxy := reference.NewProxy(c)
 	stop, at, err := listenAndServe(s.Listen, s.registry.Handler(proxy), streamPatience)
 	if err != nil {
 		return exitWith(exitUsage, err)
@@ -181,20 +184,24 @@ func (s *settings) aboutKeys() string {
 	return told
 }
 
-// bearerTransport sends a key of its own.
+// bearerTransport sends a key of its own to one host.
 type bearerTransport struct {
 	next http.RoundTripper
+	to   *url.URL
 	key  string
 }
 
-func withBearer(next http.RoundTripper, key string) http.RoundTripper {
+func withBearer(next http.RoundTripper, to *url.URL, key string) http.RoundTripper {
 	if key == "" {
 		return next
 	}
-	return &bearerTransport{next, key}
+	return &bearerTransport{next, to, key}
 }
 
 func (t *bearerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Scheme != t.to.Scheme || r.URL.Host != t.to.Host || r.Header.Get("Authorization") != "" {
+		return t.next.RoundTrip(r)
+	}
 	r = r.Clone(r.Context())
 	r.Header.Set("Authorization", "Bearer "+t.key)
 	return t.next.RoundTrip(r)

@@ -35,7 +35,18 @@ const configExample = `  listen: 127.0.0.1:4000
     - key_env: RED_KEY              # the key stands in the environment
       policy: trial
       team_id: red
-      model_rpm_limit: {small: 3}`
+      model_rpm_limit: {small: 3}
+  token_rate_limit_type: total      # or input, output
+  deny: 'BEGIN PRIVATE KEY'         # a guard: no text may fit it
+  cap_output: false
+  retries: 1
+  fallbacks: {m: [small]}
+  deployments:                      # where models are served, beside the upstream
+    - model: small
+      upstream: http://127.0.0.1:4001/v1
+      upstream_model: small-2026
+      input_cost_per_token: 0.0000002
+      output_cost_per_token: 0.0000008`
 
 // config is a file of what to serve, which was found right as far as the file
 // alone can tell.
@@ -47,6 +58,10 @@ type config struct {
 	// first.
 	entries []configEntry
 	models  []string
+	// proxy is what the file says of the proxy, and deploymentKeys are the names
+	// of its deployments' keys.
+	proxy          reference.ProxyConfig
+	deploymentKeys []configValue
 }
 
 // configValue is a value with where it stands.
@@ -204,6 +219,9 @@ func (c *config) texts(node ast.Node) ([]string, bool) {
 
 // readSetting reads what is no list of entries.
 func (c *config) readSetting(name string, node ast.Node) error {
+	if read := proxySettings()[name]; read != nil {
+		return read(c, name, node)
+	}
 	_, isText := textSettings()[name]
 	isList := slices.ContainsFunc(entryLists(), func(l struct{ name, kind string }) bool { return l.name == name })
 	switch {
@@ -228,8 +246,8 @@ func (c *config) readSetting(name string, node ast.Node) error {
 		}
 	case name == "limits" || name == "policies" || isList:
 	default:
-		return c.wrong(node, "%s is not known; there are %s, models, limits, policies, %s", name,
-			strings.Join(slices.Sorted(maps.Keys(textSettings())), ", "), strings.Join(listNames(), ", "))
+		return c.wrong(node, "%s is not known; there are %s, models, limits, policies, %s, %s", name, strings.Join(slices.Sorted(maps.Keys(textSettings())), ", "),
+			strings.Join(slices.Sorted(maps.Keys(proxySettings())), ", "), strings.Join(listNames(), ", "))
 	}
 	if name == "upstream" && c.own["provider_listen"].node != nil {
 		return c.wrong(node, "upstream and provider_listen: the one is instead of the other")
@@ -270,5 +288,9 @@ func (c *config) settle(s *settings, given func(flag string) bool, getenv func(s
 	if c.models != nil && !given("model") {
 		s.models = c.models
 	}
+	if err := c.deploy(getenv); err != nil {
+		return err
+	}
+	s.proxy = c.proxy
 	return nil
 }

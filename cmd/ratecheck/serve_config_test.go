@@ -67,6 +67,22 @@ func TestWrongConfigurations(t *testing.T) {
 		"a team twice":           {"teams: [{team_id: a}, {team_id: a}]\n", `f.yaml:1:33: team_id: a team with the id "a" exists`},
 		"a misspelled team":      {"teams: [{team: a}]\n", "f.yaml:1:16: team: it is not known"},
 		"a customer's budget":    {"customers: [{user_id: a, budget_id: b}]\n", `f.yaml:1:37: budget_id: no budget has the id "b"`},
+		"a token type":           {"token_rate_limit_type: all\n", `f.yaml:1:24: token_rate_limit_type is "all"`},
+		"a token type of 3":      {"token_rate_limit_type: 3\n", "f.yaml:1:24: token_rate_limit_type is to be a text"},
+		"a pattern":              {"deny: '('\n", "f.yaml:1:7: deny: error parsing regexp"},
+		"an empty pattern":       {"deny: ''\n", "f.yaml:1:7: deny is to be a regular expression"},
+		"a cap of yes":           {"cap_output: maybe\n", "f.yaml:1:13: cap_output is to be true or false"},
+		"negative retries":       {"retries: -1\n", "f.yaml:1:10: retries is to be an integer from 0 to 10"},
+		"too many retries":       {"retries: 11\n", "f.yaml:1:10: retries is to be an integer from 0 to 10"},
+		"a fallback to itself":   {"fallbacks: {m: [n, m]}\n", `f.yaml:1:16: the fallbacks of "m"`},
+		"no fallbacks":           {"fallbacks: {m: []}\n", `f.yaml:1:16: the fallbacks of "m"`},
+		"a deployment":           {"deployments: {m: 1}\n", "f.yaml:1:14: deployments is to be a list"},
+		"no upstream":            {"deployments: [{model: m}]\n", "f.yaml:1:15: a deployment has a model and an upstream"},
+		"a wrong upstream":       {"deployments: [{model: m, upstream: 'ftp://x'}]\n", `f.yaml:1:36: the upstream "ftp://x" is no base URL`},
+		"a deployment's word":    {"deployments: [{model: m, up: x}]\n", "f.yaml:1:30: up is not known; there are id, key_env, model, "},
+		"a negative price":       {"deployments: [{model: m, upstream: 'http://x', input_cost_per_token: -1}]\n", "f.yaml:1:70: input_cost_per_token: -1 is not right"},
+		"an id twice":            {"deployments: [{id: a, model: m, upstream: 'http://x'}, {id: a, model: n, upstream: 'http://x'}]\n", `: a deployment with the id "a"`},
+		"a deployment's key":     {"deployments: [{key_env: NOWHERE, model: m, upstream: 'http://x'}]\n", `f.yaml:1:25: the environment variable "NOWHERE" is empty`},
 		"a project's limit":      {"projects: [{project_id: a, rpm_limit: 1}]\n", "f.yaml:1:39: rpm_limit: it limits nothing for a project"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -90,6 +106,9 @@ func TestExampleOfServe(t *testing.T) {
 	example := regexp.MustCompile(`(?m)^  `).ReplaceAllString(configExample, "")
 	environment := map[string]string{"RED_KEY": "sk-red", "OPENAI_API_KEY": "sk-openai"}
 	getenv := func(name string) string { return environment[name] }
+	if page := string(readFile(t, root+"/docs/serve.md")); !strings.Contains(page, "```yaml\n"+example+"\n```") {
+		t.Error("docs/serve.md shows another file than serve --help")
+	}
 	c, r, err := loaded(example, getenv)
 	if err != nil {
 		t.Fatal(err)
@@ -104,6 +123,12 @@ func TestExampleOfServe(t *testing.T) {
 	}
 	if s.Listen != "flag" || s.ProviderListen != "127.0.0.1:4001" || s.Window != time.Minute || fmt.Sprint(s.models) != "[m small]" || s.KeyTemplate != "" || s.Upstream != "" {
 		t.Errorf("the settings of the example: %+v", s)
+	}
+	if d := s.proxy.Deployments; len(d) != 1 || d[0].ID != "small-1" || d[0].UpstreamModel != "small-2026" || d[0].Price.Output != 0.0000008 || !pricesSomething(d) {
+		t.Errorf("the deployments of the example: %+v", d)
+	}
+	if s.proxy.Retries != 1 || fmt.Sprint(s.proxy.Fallbacks) != "map[m:[small]]" || !s.proxy.Deny.MatchString("-----BEGIN PRIVATE KEY") || s.proxy.CapOutput {
+		t.Errorf("the proxy of the example: %+v", s.proxy)
 	}
 	other := strings.NewReplacer("provider_listen:", "# ", "# upstream", "upstream").Replace(example)
 	if c, _, err = loaded(other, getenv); err != nil {
