@@ -166,7 +166,7 @@ func (a *app) serve(ctx context.Context, s *settings) error {
 		at, behind, s.Window, s.aboutKeys(), command.command("http://"+at.String()))
 	if err == nil {
 		<-ctx.Done()
-		_, _ = fmt.Fprintf(a.stderr, "ending; open streams have %s\n", streamPatience)
+		_, _ = fmt.Fprintf(a.stderr, "ending; open streams have %s, and a second Ctrl-C cuts them\n", streamPatience)
 	}
 	stop()
 	return err
