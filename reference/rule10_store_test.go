@@ -50,4 +50,11 @@ func TestRule10CountsToTheEndOfNumbers(t *testing.T) {
 	if got := left(m, ruleStart, item)[Tokens]; got != 58 {
 		t.Errorf("%d of 100 tokens left after 30, 7 and 5, want 58", got)
 	}
+	last, after := item.countOnly().asking(0, 1, 0), item.countOnly().asking(0, 1, 0)
+	m.Reserve(ruleStart, last)
+	m.Settle(ruleStart, last, math.MaxInt64)
+	m.Reserve(ruleStart, after)
+	if got := left(m, ruleStart, item)[Tokens]; got != 0 {
+		t.Errorf("%d of 100 tokens left after all there are were used", got)
+	}
 }
