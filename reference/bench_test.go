@@ -221,11 +221,14 @@ func BenchmarkResolve(b *testing.B) {
 		Organization: &Organization{ID: "o", Limits: all, Models: models}, Project: &Project{ID: "p", Models: models},
 	}}
 	healthy := func(string) bool { return false }
-	for name, c := range map[string]*caller{"key": &alone, "all": &everyone} {
+	for name, of := range map[string]struct {
+		c *caller
+		n named
+	}{"key": {&alone, named{model: "m"}}, "all": {&everyone, named{model: "m", endUser: "e", agent: "a", session: "s"}}} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				p.resolve(c, named{model: "m", endUser: "e", agent: "a", session: "s"}, healthy)
+				p.resolve(of.c, of.n, healthy)
 			}
 		})
 	}

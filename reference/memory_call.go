@@ -163,6 +163,11 @@ func (m *Memory) charge(c *call, at int64) {
 			p.account.windows[Requests].charge(requests, at, item.Window)
 		}
 		if tokens > 0 {
+			if item.CountOnly[Tokens] {
+				// Nobody refuses it, and the sum must stay a number: more than
+				// the limit is as good as the limit until it settles.
+				tokens = min(tokens, max(1, item.Limits[Tokens]))
+			}
 			w := &p.account.windows[Tokens]
 			item.receipt.charged = w.charge(tokens, at, item.Window)
 			item.receipt.opened = w.opened

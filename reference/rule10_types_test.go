@@ -153,3 +153,46 @@ func TestRule10WhoseFailuresCount(t *testing.T) {
 		}
 	}
 }
+
+// TestRule10WhatIsAFailure: an answer that says so or breaks, streamed or not;
+// not what is wrong with the request, and not a client that leaves.
+func TestRule10WhatIsAFailure(t *testing.T) {
+	const stream = "text/event-stream"
+	chunk := "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n"
+	for _, tt := range []struct {
+		name     string
+		upstream http.Handler
+		path     string
+		want     bool
+	}{
+		{"500", status(500, `{}`), "/v1/chat/completions", true},
+		{"429", status(429, `{}`), "/v1/chat/completions", true},
+		{"no answer", abort(), "/v1/chat/completions", true},
+		{"a plain answer that breaks", says("application/json", true, nil, `{"a":`), "/v1/chat/completions", true},
+		{"a stream that breaks", says(stream, true, nil, chunk), "/v1/chat/completions", true},
+		{"a stream that ends early", says(stream, false, nil, chunk), "/v1/chat/completions", true},
+		{"a stream that says so", says(stream, false, nil, "data: {\"type\":\"response.failed\"}\n\n"), "/v1/responses", true},
+		{"400", status(400, `{}`), "/v1/chat/completions", false},
+		{"404", status(404, `{}`), "/v1/chat/completions", false},
+		{"a whole stream", says(stream, false, nil, chunk, "data: [DONE]\n\n"), "/v1/chat/completions", false},
+	} {
+		play(t, setting{keys: typed(reference.Dynamic, ""), upstream: tt.upstream}, func(s *stage) {
+			for range 2 {
+				s.send(t.Context(), http.MethodPost, tt.path, testKey, ask("", `"max_tokens":5,"stream":true`))
+			}
+			a := s.send(t.Context(), http.MethodPost, tt.path, testKey, ask("", `"max_tokens":5`))
+			if refused := a.header.Get("rate_limit_type") != ""; refused != tt.want {
+				s.Errorf("%s twice: %d %s, refused %v", tt.name, a.status, a.body, refused)
+			}
+		})
+	}
+	for _, fields := range []string{``, `"stream":true`} {
+		play(t, setting{keys: typed(reference.Dynamic, "")}, func(s *stage) {
+			s.script("slow", history.Script{Latency: 2 * time.Second, Chunks: 5, ChunkDelay: time.Second})
+			for _, patience := range []time.Duration{time.Second, time.Second, 4 * time.Second, 4 * time.Second} {
+				s.chatFor(patience, ask("slow", fields))
+			}
+			s.wantStatus("after four that left", s.chat(ask("", "")), 200)
+		})
+	}
+}
