@@ -76,7 +76,8 @@ const upstreamPrefix = "llm_provider-"
 // which would make two runs of one seed differ.
 func isKept(name string) bool {
 	switch strings.TrimPrefix(name, upstreamPrefix) {
-	case "content-type", "server", "via", "rate_limit_type", "reset_at", "x-should-retry", "retry-after", "retry-after-ms":
+	case "content-type", "server", "via", "rate_limit_type", "reset_at", "x-should-retry", "retry-after", "retry-after-ms",
+		"x-ratecheck-version":
 		return true
 	case "date", "expires", "last-modified":
 		return false

@@ -205,3 +205,31 @@ func BenchmarkEstimateChat(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkResolve is what a request's scopes cost before they are decided on:
+// for a key alone, and for one that has every owner.
+func BenchmarkResolve(b *testing.B) {
+	limit := ample
+	all := Limits{RPM: &limit, TPM: &limit}
+	models := ModelLimits{RPM: map[string]int64{"m": limit}}
+	p := &Proxy{ProxyConfig: ProxyConfig{Window: time.Minute, Directory: drawnDirectory{EndUser{all}, Agent{all, all}}}}
+	hash := strings.Repeat("a", 64)
+	alone := caller{hash: hash, Policy: NewPolicy(&limit, &limit, nil)}
+	everyone := caller{hash: hash, Policy: Policy{
+		Key:  Key{Limits: all, Models: models},
+		User: &User{ID: "u", Limits: all}, Team: &Team{ID: "t", Limits: all, Models: models}, TeamMember: &TeamMember{all},
+		Organization: &Organization{ID: "o", Limits: all, Models: models}, Project: &Project{ID: "p", Models: models},
+	}}
+	healthy := func(string) bool { return false }
+	for name, of := range map[string]struct {
+		c *caller
+		n named
+	}{"key": {&alone, named{model: "m"}}, "all": {&everyone, named{model: "m", endUser: "e", agent: "a", session: "s"}}} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				p.resolve(of.c, of.n, healthy)
+			}
+		})
+	}
+}

@@ -6,11 +6,13 @@ import "net/http"
 type endpoint struct {
 	// path is below the upstream's base URL.
 	path string
-	// estimate reserves; see EstimateChat.
-	estimate func(body []byte, smallestTokenLimit int64) (Estimate, error)
+	// content reads what its body asks for.
+	content contentOf
+	// maximum is the field that limits its output; empty where it has none.
+	maximum string
 	// used is what a plain answer says that it cost; false where it does not
 	// say.
-	used func(answer []byte) (int64, bool)
+	used func(answer []byte) (usage, bool)
 	// read takes in an event of a stream; extra is true for one that only tells
 	// the usage of a stream that was asked for it.
 	read func(m *streamMeter, data []byte) (extra bool)
@@ -21,11 +23,11 @@ type endpoint struct {
 
 func endpoints() []endpoint {
 	return []endpoint{
-		{path: "chat/completions", estimate: EstimateChat, used: usedChat, read: readChunk, mustAsk: true},
-		{path: "completions", estimate: EstimateCompletion, used: usedChat, read: readChunk, mustAsk: true},
-		{path: "embeddings", estimate: EstimateEmbedding, used: usedChat, read: readChunk},
-		{path: "responses", estimate: EstimateResponse, used: usedResponse, read: readResponseEvent},
-		{path: "messages", estimate: EstimateMessage, used: usedMessage, read: readMessageEvent},
+		{path: "chat/completions", content: chatContent, maximum: "max_tokens", used: usedChat, read: readChunk, mustAsk: true},
+		{path: "completions", content: completionContent, maximum: "max_tokens", used: usedChat, read: readChunk, mustAsk: true},
+		{path: "embeddings", content: embeddingContent, used: usedChat, read: readChunk},
+		{path: "responses", content: responseContent, maximum: "max_output_tokens", used: usedResponse, read: readResponseEvent},
+		{path: "messages", content: messageContent, maximum: "max_tokens", used: usedMessage, read: readMessageEvent},
 	}
 }
 
@@ -52,6 +54,8 @@ func anthropicType(status int, kind string) string {
 	switch status {
 	case http.StatusUnauthorized:
 		return "authentication_error"
+	case http.StatusForbidden:
+		return "permission_error"
 	case http.StatusNotFound:
 		return "not_found_error"
 	case http.StatusRequestEntityTooLarge:

@@ -48,10 +48,19 @@ type Estimate struct {
 // Total is the tokens to reserve: input and output, never below 1, and at most
 // the largest int64.
 func (e Estimate) Total() int64 {
-	if e.Output > math.MaxInt64-e.Input {
-		return math.MaxInt64
+	return max(1, addTokens(e.Input, e.Output))
+}
+
+// Of is the tokens to reserve where a limit counts tokens of this basis (rule
+// 13), never below 1.
+func (e Estimate) Of(basis TokenBasis) int64 {
+	switch basis {
+	case InputTokens:
+		return max(1, e.Input)
+	case OutputTokens:
+		return max(1, e.Output)
 	}
-	return max(1, e.Input+e.Output)
+	return e.Total()
 }
 
 // EstimateChat estimates the body of a chat completion. Only the fields of that
@@ -64,15 +73,7 @@ func (e Estimate) Total() int64 {
 // max_completion_tokens, max_output_tokens and n is not an integer in its
 // range. It names the byte or the field and is fit for the client to read.
 func EstimateChat(body []byte, smallestTokenLimit int64) (Estimate, error) {
-	object, err := readObject(body)
-	if err != nil {
-		return Estimate{}, err
-	}
-	f := readFields(object)
-	var in content
-	in.addMessages(f.messages, chatPart)
-	in.addTools(f.tools)
-	return f.estimate(in, smallestTokenLimit)
+	return chatContent.estimate(body, smallestTokenLimit)
 }
 
 // fields are the members of a body that some endpoint reads. Where a name comes
@@ -83,6 +84,8 @@ type fields struct {
 	prompt, input                jsonValue
 	system, instructions         jsonValue
 	n                            jsonValue
+	user, metadata               jsonValue
+	sessionID, ourMetadata       jsonValue
 	most                         [len(mostNames)]jsonValue
 }
 
@@ -113,6 +116,14 @@ func readFields(object jsonValue) fields {
 			f.instructions = value
 		case "n":
 			f.n = value
+		case "user":
+			f.user = value
+		case "metadata":
+			f.metadata = value
+		case ourSession:
+			f.sessionID = value
+		case ourMetadata:
+			f.ourMetadata = value
 		default:
 			for i := range mostNames {
 				if string(name) == mostNames[i] {
@@ -124,8 +135,9 @@ func readFields(object jsonValue) fields {
 	return f
 }
 
-// estimate adds the output to an endpoint's content.
-func (f *fields) estimate(in content, smallestTokenLimit int64) (Estimate, error) {
+// estimate adds the output to an endpoint's content. Only what is counted by
+// this basis must fit the limit.
+func (f *fields) estimate(in content, smallestTokenLimit int64, basis TokenBasis) (Estimate, error) {
 	e := Estimate{
 		Input:  in.tokens(),
 		Stream: string(f.stream) == "true",
@@ -143,7 +155,7 @@ func (f *fields) estimate(in content, smallestTokenLimit int64) (Estimate, error
 	case given:
 		e.Output = output
 	case e.Input > 0:
-		e.Output = guessOutput(e.Input, smallestTokenLimit)
+		e.Output = guessOutput(e.Input, smallestTokenLimit, basis)
 	}
 	return e, nil
 }
@@ -175,13 +187,25 @@ func (f *fields) maximum() (most int64, given bool, err error) {
 }
 
 // guessOutput is the output of a request that names no maximum. It leaves room
-// for the input under the limit, so that it alone makes no request unfit.
-func guessOutput(input, smallestTokenLimit int64) int64 {
-	if smallestTokenLimit < 0 {
-		return max(input, outputFloor)
+// for the input under the limit, where that counts, so that it alone makes no
+// request unfit.
+func guessOutput(input, smallestTokenLimit int64, basis TokenBasis) int64 {
+	guess := max(input, guessFloor(smallestTokenLimit))
+	switch {
+	case smallestTokenLimit < 0 || basis == InputTokens:
+		return guess
+	case basis == OutputTokens:
+		return min(guess, smallestTokenLimit)
 	}
-	guess := max(input, min(outputFloor, max(1, smallestTokenLimit/4)))
 	return max(0, min(guess, smallestTokenLimit-input))
+}
+
+// guessFloor is the least that such a guess begins with.
+func guessFloor(smallestTokenLimit int64) int64 {
+	if smallestTokenLimit < 0 {
+		return outputFloor
+	}
+	return min(outputFloor, max(1, smallestTokenLimit/4))
 }
 
 // content sums up what a request gives a model to read.

@@ -115,7 +115,7 @@ func FuzzEstimates(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for _, e := range endpoints() {
-			got, err := e.estimate(body, 1000)
+			got, err := e.content.estimate(body, 1000)
 			if err == nil && (got.Total() < 1 || got.Input < 0 || got.Output < 0) {
 				t.Errorf("%s: %+v of %s", e.path, got, body)
 			}

@@ -72,7 +72,7 @@ func decodedEstimate(body []byte, smallest int64) (input, output int64, ok bool)
 		output = most.Int64()
 	}
 	if !given && input > 0 {
-		output = guessOutput(input, smallest)
+		output = guessOutput(input, smallest, TotalTokens)
 	}
 	return input, output, ok
 }

@@ -170,7 +170,7 @@ func TestRule12GuessWithoutAMaximum(t *testing.T) {
 func TestLawTheGuessAlwaysFits(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		input, smallest := rapid.Int64Range(1, 5000).Draw(t, "input"), rapid.Int64Range(0, 20_000).Draw(t, "limit")
-		guess := guessOutput(input, smallest)
+		guess := guessOutput(input, smallest, TotalTokens)
 		if guess < 0 || input <= smallest && input+guess > smallest {
 			t.Fatalf("a guess of %d beside an input of %d under a limit of %d", guess, input, smallest)
 		}

@@ -37,16 +37,17 @@ func setRateHeaders(h http.Header, items []Item, decided, now time.Time, provide
 	}
 }
 
-// showRates writes the rate headers of an answer that is not charged.
-func (p *Proxy) showRates(w http.ResponseWriter, d Descriptor) {
-	items, now := []Item{{Descriptor: d}}, p.Clock.Now()
+// showRates writes the rate headers of an answer that is not charged, as far as
+// they do not depend on what a body says.
+func (p *Proxy) showRates(w http.ResponseWriter, c *caller) {
+	items, now := p.resolve(c, named{}, p.failing), p.Clock.Now()
 	p.Store.Peek(now, items)
 	setRateHeaders(w.Header(), items, now, now, nil)
 }
 
 func keyItem(items []Item) *Item {
 	for i := range items {
-		if items[i].Scope == "api_key" {
+		if items[i].Scope == ScopeKey {
 			return &items[i]
 		}
 	}

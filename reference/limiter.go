@@ -51,6 +51,10 @@ type Descriptor struct {
 	// Window is the length of the windows of Requests and Tokens; 0 or less is
 	// 60 s (rule 2).
 	Window time.Duration
+	// CountOnly, indexed by Kind, is set where a limit is counted and told but
+	// refuses nothing (rule 10). It means nothing for Slots, which are always
+	// enforced.
+	CountOnly [kinds]bool
 }
 
 // Item is one descriptor's part in a decision: how much of each kind is asked

@@ -62,7 +62,7 @@ func (item *Item) asks(k Kind) int64 {
 // fits reports whether there is room for what the item alone asks of kind k.
 func (item *Item) fits(k Kind, used int64) bool {
 	amount, limit := item.Amounts[k], item.Limits[k]
-	return amount <= 0 || limit == Unlimited || amount <= limit && amount <= limit-used
+	return amount <= 0 || limit == Unlimited || amount <= limit && amount <= limit-used || item.CountOnly[k]
 }
 
 // largest is the largest amount that item i and its twins ask of kind k, 0 if
@@ -114,7 +114,7 @@ func (c *call) judge(i int, at int64, d *Decision) {
 	item, a := &c.items[i], c.parts[i].account
 	for k := range Slots {
 		amount := c.largest(i, k)
-		if amount == 0 {
+		if amount == 0 || item.CountOnly[k] {
 			continue
 		}
 		if amount > item.Limits[k] {
@@ -163,9 +163,14 @@ func (m *Memory) charge(c *call, at int64) {
 			p.account.windows[Requests].charge(requests, at, item.Window)
 		}
 		if tokens > 0 {
+			if item.CountOnly[Tokens] {
+				// Nobody refuses it, and the sum must stay a number: more than
+				// the limit is as good as the limit until it settles.
+				tokens = min(tokens, max(1, item.Limits[Tokens]))
+			}
 			w := &p.account.windows[Tokens]
-			w.charge(tokens, at, item.Window)
-			item.receipt.opened, item.receipt.charged = w.opened, tokens
+			item.receipt.charged = w.charge(tokens, at, item.Window)
+			item.receipt.opened = w.opened
 		}
 		if slots > 0 {
 			item.receipt.slot, item.receipt.lease = p.account.hold(&m.shards[shardOf(p.hash)], at)

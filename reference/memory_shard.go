@@ -70,12 +70,16 @@ func (w *window) usedAt(at int64) int64 {
 	return w.used
 }
 
-// charge adds amount, in a new window if the last one is over (rule 1).
-func (w *window) charge(amount, at int64, size time.Duration) {
+// charge adds amount, in a new window if the last one is over (rule 1). It
+// returns what it added: a limit that refuses nothing may be asked for more
+// than there are numbers.
+func (w *window) charge(amount, at int64, size time.Duration) int64 {
 	if at >= w.end {
 		*w = window{opened: at, end: addTime(at, windowOf(size))}
 	}
+	amount = min(amount, math.MaxInt64-w.used)
 	w.used += amount
+	return amount
 }
 
 // settle replaces reserved by used, neither of them negative. What is counted

@@ -7,8 +7,11 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
+	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ratecheck/ratecheck/clock"
@@ -22,40 +25,14 @@ const (
 	MaxAnswerBody = 64 << 20
 )
 
-// upstreamTimeout is how long an upstream may be silent, before its answer and
-// within it. It is that of the official OpenAI clients, which bound each read
-// and not the whole: a stream may last for hours (rule 5).
-const upstreamTimeout = 10 * time.Minute
-
-// Policy is what a key is allowed. Limits are indexed by Kind.
-type Policy struct {
-	Limits [kinds]int64
-}
-
-// NewPolicy returns the policy of a key; nil is no limit of that kind.
-func NewPolicy(requests, tokens, slots *int64) Policy {
-	var p Policy
-	for kind, limit := range map[Kind]*int64{Requests: requests, Tokens: tokens, Slots: slots} {
-		p.Limits[kind] = Unlimited
-		if limit != nil {
-			p.Limits[kind] = *limit
-		}
-	}
-	return p
-}
-
-// Keys says what a bearer token may do. The second result is false for a token
-// that is nobody's.
-type Keys interface {
-	Lookup(bearer string) (Policy, bool)
-}
-
-// ProxyConfig is what a Proxy is made of.
+// ProxyConfig is what a Proxy is made of. All below Window may be left out.
 type ProxyConfig struct {
 	Clock clock.Clock
 	Store Store
 	Keys  Keys
-	// Upstream is the provider's base URL, as http://127.0.0.1:4001/v1.
+	// Upstream is the base URL of the provider that serves every model that no
+	// deployment has, as http://127.0.0.1:4001/v1. It may be nil where there are
+	// Deployments; then other models are answered 404.
 	Upstream *url.URL
 	// Transport carries the calls to the upstream.
 	Transport http.RoundTripper
@@ -63,18 +40,65 @@ type ProxyConfig struct {
 	Window time.Duration
 	// Models are what /v1/models lists.
 	Models []string
+
+	// Directory knows end users and agents; nil knows none.
+	Directory Directory
+	// TokenBasis is which tokens the limits count (rule 13).
+	TokenBasis TokenBasis
+	// Deny is what no text of a request may fit; nil denies nothing (rule 16).
+	Deny *regexp.Regexp
+	// CapOutput caps the output of requests that name no maximum (rule 18).
+	CapOutput bool
+
+	// Deployments serve models, several of one model in turn.
+	Deployments []Deployment
+	// Retries is how often a request that a deployment failed is tried again,
+	// per model; 0 or more.
+	Retries int
+	// Fallbacks are the models that stand in for a model, in their order.
+	Fallbacks map[string][]string
+	// FailureThreshold is how many failures a minute a deployment may have and
+	// be healthy (rule 10); nil is 1.
+	FailureThreshold *int
+	// Failures counts failures of deployments; nil counts them in this process.
+	Failures FailureLog
+
+	// Version is told to clients; empty is not told.
+	Version string
+	// NewID draws the ids of calls; nil is no id. It may be called concurrently.
+	NewID func() string
+	// Spent is told what a key's request cost in US dollars, where a deployment
+	// has a price; nil is told nothing. It may be called concurrently.
+	Spent func(keyHash string, usd float64)
 }
 
 // Proxy is a proxy that limits its keys. It speaks OpenAI's chat completions,
 // text completions, embeddings and responses, and Anthropic's messages.
 type Proxy struct {
 	ProxyConfig
-	mux *http.ServeMux
+	mux      *http.ServeMux
+	failures FailureLog
+	byModel  map[string][]*Deployment
+	anyModel []*Deployment
+	turn     atomic.Uint64 // which of a model's deployments is next
 }
+
+// defaultDeployment is the id of the one that ProxyConfig.Upstream is.
+const defaultDeployment = "default"
 
 // NewProxy returns a proxy. The configuration must be complete.
 func NewProxy(c ProxyConfig) *Proxy {
-	p := &Proxy{ProxyConfig: c, mux: http.NewServeMux()}
+	p := &Proxy{ProxyConfig: c, mux: http.NewServeMux(), failures: c.Failures, byModel: map[string][]*Deployment{}}
+	if p.failures == nil {
+		p.failures = &recentFailures{}
+	}
+	for i := range c.Deployments {
+		d := &c.Deployments[i]
+		p.byModel[d.Model] = append(p.byModel[d.Model], d)
+	}
+	if c.Upstream != nil {
+		p.anyModel = []*Deployment{{ID: defaultDeployment, Upstream: c.Upstream}}
+	}
 	route := func(method, path string, serve http.HandlerFunc) {
 		p.mux.HandleFunc(method+" "+path, serve)
 		p.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
@@ -100,14 +124,17 @@ func NewProxy(c ProxyConfig) *Proxy {
 }
 
 // ServeHTTP answers as the proxy.
-func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.mux.ServeHTTP(w, r) }
+func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p.tellCall(w.Header())
+	p.mux.ServeHTTP(w, r)
+}
 
 func (p *Proxy) serveModels(w http.ResponseWriter, r *http.Request) {
-	d, ok := p.authorize(w, r)
+	c, ok := p.authorize(w, r)
 	if !ok {
 		return
 	}
-	p.showRates(w, d)
+	p.showRates(w, &c)
 	type model struct {
 		ID      string `json:"id"`
 		Object  string `json:"object"`
@@ -115,14 +142,17 @@ func (p *Proxy) serveModels(w http.ResponseWriter, r *http.Request) {
 	}
 	list := []model{}
 	for _, id := range p.Models {
-		list = append(list, model{ID: id, Object: "model", OwnedBy: "ratecheck"})
+		if c.allows(id) {
+			list = append(list, model{ID: id, Object: "model", OwnedBy: "ratecheck"})
+		}
 	}
 	writeJSON(w, http.StatusOK, map[string]any{"object": "list", "data": list})
 }
 
 func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
-	d, ok := p.authorize(w, r)
-	if !ok {
+	h := &held{proxy: p, endpoint: e, shape: shapeOf(r), client: r.Context(), arrived: p.Clock.Now()}
+	var ok bool
+	if h.caller, ok = p.authorize(w, r); !ok {
 		return
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxRequestBody))
@@ -135,23 +165,50 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
 		p.reject(w, r, http.StatusBadRequest, "the body could not be read: "+err.Error())
 		return
 	}
-	estimate, err := e.estimate(body, d.Limits[Tokens])
+	a, err := e.content.from(body)
 	if err != nil {
 		p.reject(w, r, http.StatusBadRequest, err.Error())
 		return
 	}
-	items := []Item{{Descriptor: d, Amounts: [kinds]int64{Requests: 1, Tokens: estimate.Total(), Slots: 1}}}
-	now := p.Clock.Now()
-	if decision := p.Store.Reserve(now, items); !decision.Admitted {
-		refuse(w, shapeOf(r), now, items, decision)
+	n := a.named()
+	h.plan = p.plan(n.model)
+	tellModelGroup(w.Header(), n.model)
+	switch {
+	case !h.caller.allows(n.model):
+		p.rejectAs(w, r, http.StatusForbidden, "permission_error", "the key may not use the model "+strconv.Quote(n.model))
+		return
+	case len(h.plan) == 0:
+		p.reject(w, r, http.StatusNotFound, "no deployment serves the model "+strconv.Quote(n.model))
+		return
+	}
+	h.items = p.resolve(&h.caller, n, p.failing)
+	smallest := smallestTokenLimit(h.items)
+	if h.estimate, err = a.estimate(smallest, p.TokenBasis); err != nil {
+		p.reject(w, r, http.StatusBadRequest, err.Error())
+		return
+	}
+	for i := range h.items {
+		h.items[i].Amounts = [kinds]int64{Requests: 1, Tokens: h.estimate.Of(p.TokenBasis), Slots: 1}
+	}
+	h.at = p.Clock.Now()
+	if decision := p.Store.Reserve(h.at, h.items); !decision.Admitted {
+		refuse(w, h.shape, h.at, h.items, decision)
 		return
 	}
 	ctx, cancel := p.Clock.WithCancel(r.Context())
 	defer cancel()
-	h := &held{proxy: p, endpoint: e, shape: shapeOf(r), estimate: estimate, client: r.Context(), at: now, items: items}
 	defer h.release()
+	if p.Deny != nil && jsonValue(bytes.TrimSpace(body)).says(p.Deny) {
+		h.finish(0)
+		setRateHeaders(w.Header(), h.items, h.at, p.Clock.Now(), nil)
+		writeError(w, h.shape, http.StatusBadRequest, "invalid_request_error", "the guard refused the request: its text fits a pattern that is denied")
+		return
+	}
+	if p.CapOutput {
+		h.outputCap = outputCap(&a, h.estimate, smallest, p.TokenBasis)
+	}
 	h.keepAlive(ctx)
-	h.forward(ctx, cancel, w, body)
+	h.forward(ctx, cancel, w, h.upstreamBody(body, &a))
 }
 
 // held is what an admitted request holds: its reservation and its slots.
@@ -159,11 +216,17 @@ type held struct {
 	proxy    *Proxy
 	endpoint endpoint
 	shape    errorShape
+	caller   caller
+	plan     []step
 	estimate Estimate
+	// outputCap is the cap that goes upstream; 0 for none.
+	outputCap int64
 	// client is the request's own context: it ends when the client leaves.
 	client context.Context
-	// at is when the request was admitted.
-	at time.Time
+	// arrived is when the request came; at is when it was admitted; waited is
+	// how much of the time since is the upstream's.
+	arrived, at time.Time
+	waited      time.Duration
 
 	mu       sync.Mutex // the lease is renewed beside the request
 	items    []Item
@@ -173,7 +236,7 @@ type held struct {
 
 // keepAlive renews the lease of the request's slots until ctx ends.
 func (h *held) keepAlive(ctx context.Context) {
-	if h.items[0].Limits[Slots] == Unlimited {
+	if !slices.ContainsFunc(h.items, func(it Item) bool { return it.Limits[Slots] != Unlimited }) {
 		return
 	}
 	c := h.proxy.Clock
@@ -218,99 +281,4 @@ func (h *held) release() {
 func (h *held) finish(used int64) {
 	h.settle(used)
 	h.release()
-}
-
-// forward calls the upstream and passes its answer on. It gives up, by cancel,
-// an upstream that is silent for too long.
-func (h *held) forward(ctx context.Context, cancel context.CancelFunc, w http.ResponseWriter, body []byte) {
-	res, err := h.send(ctx, cancel, body)
-	provider := http.Header(nil)
-	if err == nil {
-		defer func() { _ = res.Body.Close() }()
-		provider = res.Header
-	}
-	setRateHeaders(w.Header(), h.items, h.at, h.proxy.Clock.Now(), provider)
-	passProviderHeaders(w.Header(), provider)
-	switch {
-	case err != nil:
-		h.unanswered(ctx, w)
-	case res.StatusCode < http.StatusOK || res.StatusCode > maxStatus:
-		h.finish(0)
-		writeError(w, h.shape, http.StatusBadGateway, "server_error", "the upstream answered with the status "+strconv.Itoa(res.StatusCode))
-	case res.StatusCode == http.StatusOK && h.isStream(provider):
-		h.relayStream(w, res)
-	default:
-		h.relayJSON(w, res)
-	}
-}
-
-// maxStatus is the last status that RFC 9110 gives a meaning to. What is beyond
-// it, or below 200, is no answer that could be passed on.
-const maxStatus = 599
-
-func (h *held) send(ctx context.Context, cancel context.CancelFunc, body []byte) (*http.Response, error) {
-	if h.endpoint.mustAsk && h.estimate.Stream && !h.estimate.StreamUsage {
-		body = askForUsage(body)
-	}
-	u := h.proxy.Upstream.JoinPath(h.endpoint.path)
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Accept-Encoding", "identity") // the usage is read from the answer as it is sent
-	stop := h.proxy.Clock.AfterFunc(upstreamTimeout, cancel)
-	defer stop()
-	res, err := h.proxy.Transport.RoundTrip(req)
-	if err == nil {
-		res.Body = &awaitedBody{ReadCloser: res.Body, clock: h.proxy.Clock, cancel: cancel}
-	}
-	return res, err
-}
-
-// awaitedBody is an upstream's answer that is given up when a read takes too
-// long. The time that a slow client takes in between does not count.
-type awaitedBody struct {
-	io.ReadCloser
-	clock  clock.Clock
-	cancel context.CancelFunc
-}
-
-func (b *awaitedBody) Read(p []byte) (int, error) {
-	stop := b.clock.AfterFunc(upstreamTimeout, b.cancel)
-	defer stop()
-	return b.ReadCloser.Read(p)
-}
-
-// relayJSON passes on an answer that is not streamed.
-func (h *held) relayJSON(w http.ResponseWriter, res *http.Response) {
-	answer, err := io.ReadAll(io.LimitReader(res.Body, MaxAnswerBody))
-	failed := res.StatusCode != http.StatusOK
-	if err != nil {
-		if failed || h.client.Err() == nil {
-			h.finish(0)
-		}
-		// Else the upstream had produced an answer, and the reservation stands.
-		writeError(w, h.shape, http.StatusBadGateway, "server_error", "the upstream broke its answer off")
-		return
-	}
-	passHeaders(w.Header(), res.Header, "Content-Type", "Content-Encoding")
-	if failed {
-		// The provider's own hint when to come back is the best there is.
-		passHeaders(w.Header(), res.Header, "Retry-After", "Retry-After-Ms")
-		h.settle(0)
-	} else if used, told := h.endpoint.used(answer); told {
-		h.settle(used)
-	}
-	h.release()
-	w.WriteHeader(res.StatusCode)
-	if _, err := w.Write(answer); err != nil {
-		return
-	}
-	if len(answer) == MaxAnswerBody {
-		if _, err := io.Copy(w, res.Body); err != nil {
-			// The client must not take a broken answer for a whole one.
-			panic(http.ErrAbortHandler)
-		}
-	}
 }

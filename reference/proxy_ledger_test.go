@@ -32,6 +32,9 @@ type ledgerStore struct {
 	peeks     int
 }
 
+// longestValue is more than any counter's name may have: clients choose some.
+const longestValue = 1000
+
 // deal is one reservation and what became of it.
 type deal struct {
 	at       time.Time
@@ -116,6 +119,9 @@ func (s *ledgerStore) dealOf(call string, items []reference.Item) *deal {
 
 func (s *ledgerStore) wantInRange(items []reference.Item) {
 	for _, it := range items {
+		if len(it.Value) > longestValue {
+			s.t.Errorf("the name of a counter of %s has %d bytes", it.Scope, len(it.Value))
+		}
 		for kind, limit := range it.Limits {
 			if got := it.After[kind].Remaining; limit != reference.Unlimited && (got < 0 || got > limit) {
 				s.t.Errorf("%v of %v remain of a limit of %d", got, reference.Kind(kind), limit)

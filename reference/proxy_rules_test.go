@@ -11,7 +11,7 @@ import (
 	"github.com/ratecheck/ratecheck/reference"
 )
 
-func TestRule1ProxyAdmitsExactlyTheLimit(t *testing.T) {
+func TestRule01ProxyAdmitsExactlyTheLimit(t *testing.T) {
 	const limit = 7
 	for seed := range uint64(5) {
 		play(t, setting{keys: oneKey(limit, -1, -1), seed: seed}, func(s *stage) {
@@ -27,7 +27,7 @@ func TestRule1ProxyAdmitsExactlyTheLimit(t *testing.T) {
 	}
 }
 
-func TestRule2ProxyUsesTheConfiguredWindow(t *testing.T) {
+func TestRule02ProxyUsesTheConfiguredWindow(t *testing.T) {
 	for _, window := range []time.Duration{700 * time.Millisecond, testWindow, time.Minute, 2 * time.Hour} {
 		t.Run(window.String(), func(t *testing.T) {
 			play(t, setting{keys: oneKey(2, 1000, -1), window: window}, func(s *stage) {
@@ -63,7 +63,7 @@ func TestRule2ProxyUsesTheConfiguredWindow(t *testing.T) {
 	}
 }
 
-func TestRule3ProxyLimitOfZeroPassesNothing(t *testing.T) {
+func TestRule03ProxyLimitOfZeroPassesNothing(t *testing.T) {
 	for name, policy := range map[string]reference.Policy{
 		"requests": limited(0, -1, -1), "tokens": limited(-1, 0, -1), "slots": limited(-1, -1, 0),
 	} {
@@ -81,7 +81,7 @@ func TestRule3ProxyLimitOfZeroPassesNothing(t *testing.T) {
 	})
 }
 
-func TestRule4ProxyChargesAllOrNothing(t *testing.T) {
+func TestRule04ProxyChargesAllOrNothing(t *testing.T) {
 	tests := []struct {
 		name   string
 		policy reference.Policy

@@ -10,7 +10,7 @@ import (
 	"github.com/ratecheck/ratecheck/reference"
 )
 
-func TestRule5HourLongStreamKeepsItsSlot(t *testing.T) {
+func TestRule05HourLongStreamKeepsItsSlot(t *testing.T) {
 	play(t, setting{keys: oneKey(-1, -1, 1), window: time.Minute}, func(s *stage) {
 		const hour = time.Hour
 		s.script("long", history.Script{CompletionTokens: 61, Chunks: 61, ChunkDelay: time.Minute})
@@ -36,10 +36,10 @@ func TestRule5HourLongStreamKeepsItsSlot(t *testing.T) {
 }
 
 // A process that died renews nothing; its slots come back when the lease ends.
-func TestRule5DeadProcessLosesItsSlot(t *testing.T) {
+func TestRule05DeadProcessLosesItsSlot(t *testing.T) {
 	play(t, setting{keys: oneKey(-1, -1, 1)}, func(s *stage) {
 		items := []reference.Item{{
-			Descriptor: reference.Descriptor{Scope: "api_key", Value: keyHash(testKey), Limits: limited(-1, -1, 1).Limits, Window: testWindow},
+			Descriptor: reference.Descriptor{Scope: "api_key", Value: keyHash(testKey), Limits: [3]int64{reference.Unlimited, reference.Unlimited, 1}, Window: testWindow},
 			Amounts:    [3]int64{0, 0, 1},
 		}}
 		s.store.Store.Reserve(s.clock.Now(), items)
@@ -49,7 +49,7 @@ func TestRule5DeadProcessLosesItsSlot(t *testing.T) {
 	})
 }
 
-func TestRule5SlotIsFreedWhateverHappens(t *testing.T) {
+func TestRule05SlotIsFreedWhateverHappens(t *testing.T) {
 	tests := []struct {
 		name   string
 		c      setting
@@ -89,7 +89,7 @@ func TestRule5SlotIsFreedWhateverHappens(t *testing.T) {
 	}
 }
 
-func TestRule5InFlightIsExact(t *testing.T) {
+func TestRule05InFlightIsExact(t *testing.T) {
 	const slots, clients = 7, 60
 	for seed := range uint64(3) {
 		for _, fields := range []string{``, `"stream":true`} {

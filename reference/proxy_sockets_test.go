@@ -54,7 +54,7 @@ func post(t *testing.T, ctx context.Context, base, body string) *http.Response {
 	return res
 }
 
-func TestRule1ExactlyTheLimitOverSockets(t *testing.T) {
+func TestRule01ExactlyTheLimitOverSockets(t *testing.T) {
 	const limit, clients = 50, 200
 	p := provider.New(clock.System{}, clock.System{}.Now())
 	base, store := realProxy(t, oneKey(limit, -1, -1), p)
@@ -93,7 +93,7 @@ func TestRule1ExactlyTheLimitOverSockets(t *testing.T) {
 	}
 }
 
-func TestRule5InFlightIsExactOverSockets(t *testing.T) {
+func TestRule05InFlightIsExactOverSockets(t *testing.T) {
 	const slots, clients = 5, 60
 	gate, arrived := make(chan struct{}), make(chan struct{}, clients)
 	var mu sync.Mutex

@@ -70,6 +70,10 @@ type setting struct {
 	transport http.RoundTripper
 	// nowhere has the upstream at an address where nobody listens.
 	nowhere bool
+	// configure changes the proxy's configuration; nil changes nothing.
+	configure func(*reference.ProxyConfig)
+	// zone is where the clock is; nil is UTC.
+	zone *time.Location
 }
 
 // play runs a test's story. When it is over the proxy must hold nothing any
@@ -80,6 +84,9 @@ func play(t *testing.T, c setting, story func(*stage)) {
 		c.window = testWindow
 	}
 	epoch := time.Date(2026, 3, 4, 5, 6, 7, 654_321_987, time.UTC)
+	if c.zone != nil {
+		epoch = epoch.In(c.zone)
+	}
 	v := clock.NewVirtual(c.seed+1, epoch)
 	s := &stage{
 		T: t, clock: v, network: sim.NewNetwork(v, c.seed+1), provider: provider.New(v, epoch),
@@ -96,10 +103,14 @@ func play(t *testing.T, c setting, story func(*stage)) {
 		c.transport = s.network
 	}
 	s.network.Handle("provider.internal", c.upstream)
-	s.network.Handle("proxy.internal", reference.NewProxy(reference.ProxyConfig{
+	config := reference.ProxyConfig{
 		Clock: s.waits, Store: s.store, Keys: c.keys, Window: c.window,
 		Upstream: upstream, Transport: c.transport, Models: []string{"m"},
-	}))
+	}
+	if c.configure != nil {
+		c.configure(&config)
+	}
+	s.network.Handle("proxy.internal", reference.NewProxy(config))
 	if err := v.Run(context.Background(), func() {
 		story(s)
 		s.sleep(time.Second) // for those whose client left first

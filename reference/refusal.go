@@ -2,8 +2,6 @@ package reference
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -45,7 +43,7 @@ func refuse(w http.ResponseWriter, shape errorShape, now time.Time, items []Item
 	h.Set("reset_at", at)
 	writeError(w, shape, http.StatusTooManyRequests, "throttling_error", fmt.Sprintf(
 		"Rate limit exceeded for %s: %s. Limit type: %s. Current limit: %d, Remaining: %d. Limit resets at: %s",
-		it.Scope, it.Value, d.Kind, it.Limits[d.Kind], it.After[d.Kind].Remaining, at))
+		it.Scope, it.shownValue(), d.Kind, it.Limits[d.Kind], it.After[d.Kind].Remaining, at))
 }
 
 func roundUpMilliseconds(d time.Duration) int64 {
@@ -53,7 +51,7 @@ func roundUpMilliseconds(d time.Duration) int64 {
 }
 
 // identify finds whose request it is; false where the key is nobody's.
-func (p *Proxy) identify(r *http.Request) (Descriptor, bool) {
+func (p *Proxy) identify(r *http.Request) (caller, bool) {
 	// The name of the scheme has no case (RFC 9110, 11.1).
 	scheme, bearer, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	bearer = strings.TrimSpace(bearer)
@@ -64,33 +62,48 @@ func (p *Proxy) identify(r *http.Request) (Descriptor, bool) {
 		bearer = strings.TrimSpace(r.Header.Get("X-Api-Key")) // as Anthropic's clients send it
 	}
 	if bearer == "" {
-		return Descriptor{}, false
+		return caller{}, false
 	}
 	policy, known := p.Keys.Lookup(bearer)
 	if !known {
-		return Descriptor{}, false
+		return caller{}, false
 	}
-	sum := sha256.Sum256([]byte(bearer))
-	return Descriptor{Scope: "api_key", Value: hex.EncodeToString(sum[:]), Limits: policy.Limits, Window: p.Window}, true
+	c := caller{Policy: policy, hash: policy.Key.Hash}
+	if c.hash == "" {
+		c.hash = hashOf([]byte(bearer))
+	}
+	return c, true
 }
 
-// authorize finds whose request it is or answers 401.
-func (p *Proxy) authorize(w http.ResponseWriter, r *http.Request) (Descriptor, bool) {
-	d, known := p.identify(r)
-	if !known {
+// authorize finds whose request it is, or answers 401, or 403 where the key is
+// blocked.
+func (p *Proxy) authorize(w http.ResponseWriter, r *http.Request) (caller, bool) {
+	c, known := p.identify(r)
+	switch {
+	case !known:
 		w.Header().Set("WWW-Authenticate", "Bearer")
 		writeError(w, shapeOf(r), http.StatusUnauthorized, "invalid_request_error", "no such key: send the key as Authorization: Bearer KEY")
+		return c, false
+	case c.Key.Blocked:
+		writeError(w, shapeOf(r), http.StatusForbidden, "permission_error", "the key is blocked")
+		return c, false
 	}
-	return d, known
+	c.tellSpend(w.Header())
+	return c, true
 }
 
 // reject answers a request that is wrong in itself. It charges nothing and
 // shows a key what it has left.
 func (p *Proxy) reject(w http.ResponseWriter, r *http.Request, status int, message string) {
-	if d, known := p.identify(r); known {
-		p.showRates(w, d)
+	p.rejectAs(w, r, status, "invalid_request_error", message)
+}
+
+// rejectAs is reject with a type of error in OpenAI's words.
+func (p *Proxy) rejectAs(w http.ResponseWriter, r *http.Request, status int, kind, message string) {
+	if c, known := p.identify(r); known && !c.Key.Blocked {
+		p.showRates(w, &c)
 	}
-	writeError(w, shapeOf(r), status, "invalid_request_error", message)
+	writeError(w, shapeOf(r), status, kind, message)
 }
 
 // unanswered answers for an upstream that gave none, and gives back what the
@@ -99,7 +112,7 @@ func (h *held) unanswered(ctx context.Context, w http.ResponseWriter) {
 	switch {
 	case h.client.Err() != nil:
 		// The upstream has read what it was sent, and was told to stop.
-		h.finish(h.estimate.Input)
+		h.finish(h.produced(0))
 		writeError(w, h.shape, http.StatusServiceUnavailable, "server_error", "the request was cancelled before the upstream answered")
 	case ctx.Err() != nil:
 		h.finish(0)

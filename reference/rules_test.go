@@ -59,7 +59,7 @@ func left(m *Memory, now time.Time, item Item) [kinds]int64 {
 
 var admitted = Decision{Admitted: true}
 
-func TestRule1WindowBelongsToItsCounter(t *testing.T) {
+func TestRule01WindowBelongsToItsCounter(t *testing.T) {
 	m := NewMemory()
 	first, second := limitedTo(2, 100, Unlimited), limitedTo(2, 100, Unlimited)
 	second.Value = "other"
@@ -83,7 +83,7 @@ func TestRule1WindowBelongsToItsCounter(t *testing.T) {
 	}
 }
 
-func TestRule1OnlyAChargeOpensAWindow(t *testing.T) {
+func TestRule01OnlyAChargeOpensAWindow(t *testing.T) {
 	m := NewMemory()
 	item := limitedTo(1, Unlimited, 0)
 	m.Reserve(ruleStart, item.asking(0, 5, 0))                // nothing is counted
@@ -96,7 +96,7 @@ func TestRule1OnlyAChargeOpensAWindow(t *testing.T) {
 	wantAfter(t, items, Counter{0, time.Minute})
 }
 
-func TestRule2WindowIsTheDescriptorsOwn(t *testing.T) {
+func TestRule02WindowIsTheDescriptorsOwn(t *testing.T) {
 	for _, window := range []time.Duration{time.Millisecond, 5 * time.Second, 90 * time.Second, time.Hour} {
 		t.Run(window.String(), func(t *testing.T) {
 			m := NewMemory()
@@ -115,7 +115,7 @@ func TestRule2WindowIsTheDescriptorsOwn(t *testing.T) {
 	}
 }
 
-func TestRule2WindowIs60sByDefault(t *testing.T) {
+func TestRule02WindowIs60sByDefault(t *testing.T) {
 	m := NewMemory()
 	item := limitedTo(1, Unlimited, Unlimited)
 	item.Window = 0
@@ -123,7 +123,7 @@ func TestRule2WindowIs60sByDefault(t *testing.T) {
 	wantDecision(t, m.Reserve(ruleStart, item.asking(1, 0, 0)), Decision{RetryAfter: time.Minute})
 }
 
-func TestRule3ZeroIsALimit(t *testing.T) {
+func TestRule03ZeroIsALimit(t *testing.T) {
 	m := NewMemory()
 	for k, item := range map[Kind]Item{
 		Requests: limitedTo(0, Unlimited, Unlimited),
@@ -138,7 +138,7 @@ func TestRule3ZeroIsALimit(t *testing.T) {
 	}
 }
 
-func TestRule4AllOrNothing(t *testing.T) {
+func TestRule04AllOrNothing(t *testing.T) {
 	m := NewMemory()
 	wide, narrow := limitedTo(10, 1000, 5), limitedTo(10, 100, 5)
 	narrow.Scope = "team"
@@ -159,7 +159,7 @@ func TestRule4AllOrNothing(t *testing.T) {
 	}
 }
 
-func TestRule4AmountsPerCounter(t *testing.T) {
+func TestRule04AmountsPerCounter(t *testing.T) {
 	m := NewMemory()
 	item := limitedTo(1, 10, 1)
 	m.Reserve(ruleStart, item.asking(1, 10, 1))
@@ -168,7 +168,7 @@ func TestRule4AmountsPerCounter(t *testing.T) {
 	wantDecision(t, m.Reserve(ruleStart, nil), admitted)
 }
 
-func TestRule4PeekChangesNothing(t *testing.T) {
+func TestRule04PeekChangesNothing(t *testing.T) {
 	m := NewMemory()
 	item := limitedTo(2, 10, 1)
 	held := item.asking(1, 4, 1)
@@ -187,7 +187,7 @@ func TestRule4PeekChangesNothing(t *testing.T) {
 	}
 }
 
-func TestRule5SlotsAreLeases(t *testing.T) {
+func TestRule05SlotsAreLeases(t *testing.T) {
 	m := NewMemory()
 	item := limitedTo(Unlimited, Unlimited, 2)
 	stream, lost := item.asking(0, 0, 1), item.asking(0, 0, 1)
@@ -225,7 +225,7 @@ func TestRule5SlotsAreLeases(t *testing.T) {
 	}
 }
 
-func TestRule6NoTwoScopesShareACounter(t *testing.T) {
+func TestRule06NoTwoScopesShareACounter(t *testing.T) {
 	m := NewMemory()
 	pairs := [][2]string{
 		{"a", "b:c"}, {"a:b", "c"}, {"a", "b"}, {"b", "a"}, {"", "ab"}, {"ab", ""}, {"", ""},
@@ -239,7 +239,7 @@ func TestRule6NoTwoScopesShareACounter(t *testing.T) {
 	}
 }
 
-func TestRule6DuplicatesCountOnce(t *testing.T) {
+func TestRule06DuplicatesCountOnce(t *testing.T) {
 	m := NewMemory()
 	item, strict := limitedTo(10, 100, 2), limitedTo(3, 100, 2)
 	items := append(item.asking(1, 5, 1), strict.asking(1, 8, 1)...)

@@ -28,7 +28,7 @@ func (h *held) isStream(header http.Header) bool {
 
 // relayStream passes a stream on event by event, as it was sent, and settles
 // what it used before its last event goes out.
-func (h *held) relayStream(w http.ResponseWriter, res *http.Response) {
+func (h *held) relayStream(w http.ResponseWriter, res *http.Response, s step) {
 	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-cache")
 	w.WriteHeader(http.StatusOK)
@@ -40,7 +40,7 @@ func (h *held) relayStream(w http.ResponseWriter, res *http.Response) {
 		before := m.ended
 		extra := h.endpoint.read(m, events.data)
 		if m.ended && !before {
-			h.finish(h.streamed(m))
+			h.endStream(m, s)
 		}
 		if extra && h.estimate.Stream && !h.estimate.StreamUsage {
 			continue // asked for by us, not by the client
@@ -56,7 +56,7 @@ func (h *held) relayStream(w http.ResponseWriter, res *http.Response) {
 		return
 	}
 	m.left = m.left || h.client.Err() != nil
-	h.finish(h.streamed(m))
+	h.endStream(m, s)
 	// The client must not take a broken stream for a whole one.
 	panic(http.ErrAbortHandler)
 }
@@ -164,14 +164,25 @@ func (e *eventReader) field(line []byte) {
 	e.hasData = true
 }
 
+// endStream settles a stream and counts what became of it.
+func (h *held) endStream(m *streamMeter, s step) {
+	h.finish(h.streamed(m))
+	if !m.whole && !m.left {
+		h.failed(s)
+	}
+	if m.used != nil {
+		h.spent(s, *m.used)
+	}
+}
+
 // streamed is what a stream is charged (rule 15): its usage where that was
 // told; the whole reservation where a whole stream told none; else what was
 // produced, and at most the reservation where the upstream broke it off.
 func (h *held) streamed(m *streamMeter) int64 {
-	reserved := h.estimate.Total()
-	produced := h.estimate.Input + m.codePoints/charsPerToken
+	reserved := h.estimate.Of(h.proxy.TokenBasis)
+	produced := h.produced(m.codePoints)
 	if m.used != nil {
-		produced = *m.used
+		produced = m.used.of(h.proxy.TokenBasis)
 	}
 	switch {
 	case m.whole && m.used == nil:
@@ -183,6 +194,12 @@ func (h *held) streamed(m *streamMeter) int64 {
 	default:
 		return min(produced, reserved)
 	}
+}
+
+// produced is what is charged for an answer of so many code points whose usage
+// nobody told.
+func (h *held) produced(codePoints int64) int64 {
+	return newUsage(h.estimate.Input, codePoints/charsPerToken, 0, 0).of(h.proxy.TokenBasis)
 }
 
 // askForUsage adds stream_options.include_usage to a chat body that does not

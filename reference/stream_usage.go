@@ -9,7 +9,7 @@ import (
 // streamMeter counts what a stream used.
 type streamMeter struct {
 	// used is what the upstream says that it cost; nil where it did not say.
-	used       *int64
+	used       *usage
 	codePoints int64
 	// ended: the upstream ended it as the endpoint's streams end; whole: and
 	// well; left: the client did not wait for that.
@@ -24,7 +24,7 @@ func (m *streamMeter) say(texts ...string) {
 	}
 }
 
-func (m *streamMeter) cost(used int64) { m.used = &used }
+func (m *streamMeter) cost(used usage) { m.used = &used }
 
 // end is the last event of a stream; well says that nothing failed.
 func (m *streamMeter) end(well bool) { m.ended, m.whole = true, well }
@@ -37,30 +37,46 @@ func decode(data []byte, to any) bool {
 	return err == nil || errors.As(err, &mistyped)
 }
 
-// usage is what an upstream says a chat completion, a text completion or an
-// embedding cost.
-type usage struct {
-	Prompt     int64 `json:"prompt_tokens"`
-	Completion int64 `json:"completion_tokens"`
-	Total      int64 `json:"total_tokens"`
-}
+// cachedTokens are those of {"cached_tokens": N}. Whatever else stands there
+// keeps nothing else from being counted.
+type cachedTokens int64
 
-// total is what the call is charged; a total that is missing is the sum.
-func (u usage) total() int64 {
-	if u.Total == 0 {
-		return max(0, u.Prompt+u.Completion)
+// UnmarshalJSON never fails.
+func (c *cachedTokens) UnmarshalJSON(text []byte) error {
+	var details struct {
+		Cached int64 `json:"cached_tokens"`
 	}
-	return max(0, u.Total)
+	if decode(text, &details) {
+		*c = cachedTokens(details.Cached)
+	}
+	return nil
 }
 
-func usedChat(answer []byte) (int64, bool) {
+// chatUsage is what an upstream says a chat completion, a text completion or an
+// embedding cost.
+type chatUsage struct {
+	Prompt     int64        `json:"prompt_tokens"`
+	Completion int64        `json:"completion_tokens"`
+	Total      int64        `json:"total_tokens"`
+	Cached     cachedTokens `json:"prompt_tokens_details"`
+}
+
+func (u chatUsage) usage() usage {
+	return newUsage(u.Prompt, u.Completion, u.Total, int64(u.Cached))
+}
+
+func usedChat(answer []byte) (usage, bool) { return usedOf[chatUsage](answer) }
+
+// usedOf reads the usage of a plain answer; false where it tells none that can
+// be read.
+func usedOf[U interface{ usage() usage }](answer []byte) (usage, bool) {
 	var told struct {
-		Usage *usage `json:"usage"`
+		Usage *U `json:"usage"`
 	}
 	if json.Unmarshal(answer, &told) != nil || told.Usage == nil {
-		return 0, false
+		return usage{}, false
 	}
-	return told.Usage.total(), true
+	return (*told.Usage).usage(), true
 }
 
 // chunk is what an event of a chat or text completion says, as far as it is
@@ -80,7 +96,7 @@ type chunk struct {
 			} `json:"tool_calls"`
 		} `json:"delta"`
 	} `json:"choices"`
-	Usage *usage `json:"usage"`
+	Usage *chatUsage `json:"usage"`
 }
 
 func readChunk(m *streamMeter, data []byte) (extra bool) {
@@ -91,7 +107,7 @@ func readChunk(m *streamMeter, data []byte) (extra bool) {
 	var c chunk
 	if decode(data, &c) {
 		if c.Usage != nil {
-			m.cost(c.Usage.total())
+			m.cost(c.Usage.usage())
 		}
 		for _, choice := range c.Choices {
 			d := choice.Delta
@@ -106,24 +122,15 @@ func readChunk(m *streamMeter, data []byte) (extra bool) {
 
 // responseUsage is what an upstream says a response cost.
 type responseUsage struct {
-	Input  int64 `json:"input_tokens"`
-	Output int64 `json:"output_tokens"`
-	Total  int64 `json:"total_tokens"`
+	Input  int64        `json:"input_tokens"`
+	Output int64        `json:"output_tokens"`
+	Total  int64        `json:"total_tokens"`
+	Cached cachedTokens `json:"input_tokens_details"`
 }
 
-func (u responseUsage) total() int64 {
-	return usage{Prompt: u.Input, Completion: u.Output, Total: u.Total}.total()
-}
+func (u responseUsage) usage() usage { return newUsage(u.Input, u.Output, u.Total, int64(u.Cached)) }
 
-func usedResponse(answer []byte) (int64, bool) {
-	var told struct {
-		Usage *responseUsage `json:"usage"`
-	}
-	if json.Unmarshal(answer, &told) != nil || told.Usage == nil {
-		return 0, false
-	}
-	return told.Usage.total(), true
-}
+func usedResponse(answer []byte) (usage, bool) { return usedOf[responseUsage](answer) }
 
 // readResponseEvent reads an event of responses. Whatever their type is, deltas
 // are text that the model produced.
@@ -140,7 +147,7 @@ func readResponseEvent(m *streamMeter, data []byte) (extra bool) {
 	}
 	m.say(e.Delta)
 	if e.Response != nil && e.Response.Usage != nil {
-		m.cost(e.Response.Usage.total())
+		m.cost(e.Response.Usage.usage())
 	}
 	switch e.Type {
 	case "response.completed", "response.incomplete":
@@ -159,17 +166,11 @@ type messageUsage struct {
 	Output  int64 `json:"output_tokens"`
 }
 
-func (u messageUsage) total() int64 { return max(0, u.Input+u.Written+u.Output) }
-
-func usedMessage(answer []byte) (int64, bool) {
-	var told struct {
-		Usage *messageUsage `json:"usage"`
-	}
-	if json.Unmarshal(answer, &told) != nil || told.Usage == nil {
-		return 0, false
-	}
-	return told.Usage.total(), true
+func (u messageUsage) usage() usage {
+	return newUsage(addTokens(max(0, u.Input), max(0, u.Written)), u.Output, 0, 0)
 }
+
+func usedMessage(answer []byte) (usage, bool) { return usedOf[messageUsage](answer) }
 
 // readMessageEvent reads an event of messages. The input is told at the start
 // and the output at the end; each is a sum so far, so the larger one counts.
@@ -193,7 +194,7 @@ func readMessageEvent(m *streamMeter, data []byte) (extra bool) {
 	m.message.grow(e.Message.Usage)
 	if e.Usage != nil {
 		m.message.grow(*e.Usage)
-		m.cost(m.message.total())
+		m.cost(m.message.usage())
 	}
 	switch e.Type {
 	case "message_stop":

@@ -163,14 +163,16 @@ func exitOf(s Summary) int {
 	}
 }
 
-// product reads from the answers who the target says it is.
+// product reads from the answers who the target says it is. The reference tells
+// its version under LiteLLM's name too, for who reads that, and beside it its
+// own.
 func product(h *history.History) (name, version string) {
 	for _, a := range h.Attempts {
-		if v := a.Header["x-litellm-version"]; v != "" {
-			return "LiteLLM", v
-		}
 		if v := a.Header["x-ratecheck-version"]; v != "" {
 			return "ratecheck reference", v
+		}
+		if v := a.Header["x-litellm-version"]; v != "" {
+			return "LiteLLM", v
 		}
 	}
 	return "", ""

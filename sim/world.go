@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"time"
@@ -9,6 +11,13 @@ import (
 	"github.com/ratecheck/ratecheck/reference"
 	"github.com/ratecheck/ratecheck/sim/provider"
 )
+
+// callIDs draws the ids of calls, the same for one seed.
+func callIDs(seed uint64) func() string {
+	const stream = 0x63616c6c6964 // keeps them apart from other draws of the same seed
+	r := rand.New(rand.NewPCG(seed, stream))
+	return func() string { return fmt.Sprintf("%016x%016x", r.Uint64(), r.Uint64()) }
+}
 
 // Parts are what an embedded proxy is made of. A fault replaces one of them.
 type Parts struct {
@@ -56,7 +65,7 @@ func NewWorld(seed uint64, window time.Duration, keys reference.Keys, model stri
 	}
 	var proxy http.Handler = reference.NewProxy(reference.ProxyConfig{
 		Clock: v, Store: p.Store, Keys: p.Keys, Window: p.Window, Transport: p.Transport, Models: []string{model},
-		Upstream: &url.URL{Scheme: "http", Host: providerHost, Path: "/v1"},
+		Upstream: &url.URL{Scheme: "http", Host: providerHost, Path: "/v1"}, NewID: callIDs(seed),
 	})
 	if p.Wrap != nil {
 		proxy = p.Wrap(proxy)

@@ -70,6 +70,8 @@ func usageError(format string, args ...any) error {
 func (a *app) main(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	// What ends in good order takes a while; a second Ctrl-C ends it at once.
+	context.AfterFunc(ctx, stop)
 	root := a.rootCommand()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)

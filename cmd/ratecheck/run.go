@@ -1,13 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +14,7 @@ import (
 	"github.com/ratecheck/ratecheck/history"
 	"github.com/ratecheck/ratecheck/reports"
 	"github.com/ratecheck/ratecheck/scenarios"
+	"github.com/ratecheck/ratecheck/target"
 )
 
 // Names of the files in a run's folder.
@@ -35,6 +32,7 @@ type runFlags struct {
 	windows     int
 	model       string
 	keyTemplate string
+	adminKey    string
 	// rpm, tpm and maxParallel are the limits of every key; 0 is none.
 	rpm, tpm, maxParallel int64
 	providerListen        string
@@ -58,9 +56,9 @@ func (a *app) runCommand(f *runFlags) *cobra.Command {
 
 Without a URL it runs against the embedded reference limiter on virtual time, in
 about a second. With a URL it needs a way to get fresh keys with given limits
-(--key-template; where every key has the same limits, beside --rpm, --tpm and
---max-parallel), and our provider behind the proxy to know what was really used
-(--provider-listen or --provider).`,
+(--admin-key or --key-template; where every key has the same limits, beside --rpm,
+--tpm and --max-parallel), and our provider behind the proxy to know what was
+really used (--provider-listen or --provider).`,
 		Example: `  ratecheck run
   ratecheck run http://127.0.0.1:4000 --key-template 'sk-lab-{nonce}[-rpm{rpm}][-tpm{tpm}][-mpr{max_parallel}]' \
       --provider-listen 127.0.0.1:4001 --window 60s
@@ -85,6 +83,7 @@ about a second. With a URL it needs a way to get fresh keys with given limits
 	flags.Int64Var(&f.rpm, "rpm", 0, "every key has `N` requests per window (for a template without limits)")
 	flags.Int64Var(&f.tpm, "tpm", 0, "every key has `N` tokens per window (for a template without limits)")
 	flags.Int64Var(&f.maxParallel, "max-parallel", 0, "every key has `N` requests in flight (for a template without limits)")
+	flags.StringVar(&f.adminKey, "admin-key", "", "make keys by the target's management API, which is LiteLLM's, with `KEY`, and delete them at the end (default $RATECHECK_ADMIN_KEY)")
 	flags.StringVar(&f.providerListen, "provider-listen", "", "start our provider at `ADDR`, where the target's upstream points")
 	flags.StringVar(&f.providerURL, "provider", "", "our provider runs at `URL` already")
 	flags.StringVar(&f.tokenClass, "token-class", "", "how the target is declared to count tokens: check-then-charge")
@@ -96,6 +95,7 @@ about a second. With a URL it needs a way to get fresh keys with given limits
 	flags.BoolVar(&f.yes, "yes", false, "send requests although our provider is not behind the target, and they may cost money")
 	flags.BoolVar(&f.manyKeys, "many-keys", false, fmt.Sprintf("at the end also ask isolation/many-keys: %d more keys, a request each (beyond this machine with --yes only)", scenarios.ManyKeys))
 	cmd.MarkFlagsMutuallyExclusive("provider-listen", "provider")
+	cmd.MarkFlagsMutuallyExclusive("admin-key", "key-template")
 	return cmd
 }
 
@@ -107,6 +107,9 @@ type world struct {
 	play func(ctx context.Context, f func(context.Context) error) error
 	// name is what the report calls the target.
 	name string
+	// deleteKeys deletes the keys that the run made; nil where nothing is to be
+	// deleted.
+	deleteKeys func(context.Context) error
 	// close ends what was started for the run.
 	close func()
 	// ledgerSkew is known only when the run begins.
@@ -120,6 +123,9 @@ func (a *app) run(ctx context.Context, f runFlags, url string) error {
 	}
 	if err := f.check(url); err != nil {
 		return err
+	}
+	if url != "" && f.adminKey == "" && f.keyTemplate == "" {
+		f.adminKey = a.getenv(adminKeyVariable)
 	}
 	chosen, err := selectScenarios(f)
 	if err != nil {
@@ -150,6 +156,7 @@ func (a *app) run(ctx context.Context, f runFlags, url string) error {
 		return w.runner.Run(ctx, chosen, history.Run{LedgerSkew: w.ledgerSkew})
 	})
 	stopProgress()
+	a.cleanUp(ctx, w)
 	h, err := recorded.read()
 	if err != nil {
 		return exitWith(reports.ExitError, errors.Join(runErr, err))
@@ -182,7 +189,7 @@ func (f *runFlags) check(url string) error {
 	}
 	if url == "" {
 		for name, value := range map[string]string{
-			"--key-template": f.keyTemplate, "--provider-listen": f.providerListen, "--provider": f.providerURL,
+			"--key-template": f.keyTemplate, "--admin-key": f.adminKey, "--provider-listen": f.providerListen, "--provider": f.providerURL,
 			"--rpm": number(f.rpm), "--tpm": number(f.tpm), "--max-parallel": number(f.maxParallel),
 		} {
 			if value != "" {
@@ -217,13 +224,16 @@ func fatalError(err error, ctx context.Context) error {
 	var unreachable *scenarios.UnreachableError
 	var rejected *scenarios.RejectedError
 	var silent *scenarios.EndpointsError
+	var unmanaged *target.ManagementError
 	var deadlock *clock.DeadlockError
 	switch {
 	case err == nil, ctx.Err() != nil:
 		return nil
 	case errors.As(err, &unreachable):
 		return exitWith(exitUnreachable, err)
-	case errors.As(err, &rejected), errors.As(err, &silent):
+	case errors.As(err, &unmanaged) && unmanaged.Status == 0:
+		return exitWith(exitUnreachable, err)
+	case errors.As(err, &rejected), errors.As(err, &silent), errors.As(err, &unmanaged):
 		return exitWith(exitUsage, err)
 	case errors.As(err, &deadlock):
 		return exitWith(reports.ExitError, err)
@@ -250,6 +260,9 @@ func (f *runFlags) command(url string) string {
 			parts = append(parts, flag.name+" "+quote(flag.value))
 		}
 	}
+	if f.adminKey != "" {
+		parts = append(parts, `--admin-key "$`+adminKeyVariable+`"`)
+	}
 	for _, flag := range []struct {
 		name  string
 		given bool
@@ -275,51 +288,4 @@ func quote(value string) string {
 		return value
 	}
 	return "'" + strings.ReplaceAll(value, "'", `'\''`) + "'"
-}
-
-// recording is where a history goes: a file, or memory.
-type recording struct {
-	io.Writer
-	file   *os.File
-	memory *bytes.Buffer
-}
-
-func openRecording(dir string) (*recording, error) {
-	if dir == "" {
-		b := &bytes.Buffer{}
-		return &recording{Writer: b, memory: b}, nil
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("making the run's folder: %w", err)
-	}
-	file, err := os.Create(filepath.Join(dir, historyFile))
-	if err != nil {
-		return nil, fmt.Errorf("writing the history: %w", err)
-	}
-	return &recording{Writer: file, file: file}, nil
-}
-
-// read ends the recording and reads it back: what is judged is what was
-// written.
-func (r *recording) read() (*history.History, error) {
-	if r.memory != nil {
-		return history.Read(r.memory)
-	}
-	if err := r.file.Close(); err != nil {
-		return nil, fmt.Errorf("writing the history: %w", err)
-	}
-	return readHistoryFile(r.file.Name())
-}
-
-func readHistoryFile(path string) (*history.History, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("reading the history: %w", err)
-	}
-	defer func() { _ = file.Close() }()
-	h, err := history.Read(file)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return h, nil
 }

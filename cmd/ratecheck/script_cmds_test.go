@@ -3,6 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"strconv"
@@ -70,6 +73,9 @@ func serving(ts *testscript.TestScript, neg bool, args []string) {
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.Dir = ts.Getenv("WORK")
 	cmd.Env = append(os.Environ(), "NO_COLOR=1")
+	for _, secret := range []string{adminKeyVariable, "RED_KEY"} { // a script's own variables are not the process's
+		cmd.Env = append(cmd.Env, secret+"="+ts.Getenv(secret))
+	}
 	ts.Check(cmd.Start())
 	b := &background{cmd: cmd, exited: clock.System{}.NewEvent()}
 	go func() {
@@ -131,6 +137,30 @@ func interrupt(ts *testscript.TestScript, neg bool, args []string) {
 	if got := b.cmd.ProcessState.ExitCode(); got != want {
 		ts.Fatalf("%s exited with %d, want %d", args[0], got, want)
 	}
+}
+
+// httpCall sends a request and prints the status and the body of the answer:
+// httpcall METHOD URL BEARER [BODY].
+func httpCall(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 || len(args) > 4 {
+		ts.Fatalf("usage: httpcall METHOD URL BEARER [BODY]")
+	}
+	body := ""
+	if len(args) == 4 {
+		body = args[3]
+	}
+	ctx, cancel := clock.WithTimeout(context.Background(), clock.System{}, patience)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, args[0], args[1], strings.NewReader(body))
+	ts.Check(err)
+	req.Header.Set("Authorization", "Bearer "+args[2])
+	res, err := http.DefaultClient.Do(req)
+	ts.Check(err)
+	defer func() { _ = res.Body.Close() }()
+	answer, err := io.ReadAll(res.Body)
+	ts.Check(err)
+	_, err = fmt.Fprintf(ts.Stdout(), "%d %s\n", res.StatusCode, answer)
+	ts.Check(err)
 }
 
 // torn cuts the last N bytes off a file: torn FILE N.

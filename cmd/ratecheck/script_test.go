@@ -25,6 +25,7 @@ func TestScripts(t *testing.T) {
 			"serving":   serving,
 			"interrupt": interrupt,
 			"torn":      torn,
+			"httpcall":  httpCall,
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Values[serversKey{}] = map[string]*background{}

@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"net/http"
 	neturl "net/url"
-	"time"
 
 	"github.com/ratecheck/ratecheck/clock"
 	"github.com/ratecheck/ratecheck/driver"
@@ -127,12 +125,8 @@ func (a *app) realWorld(ctx context.Context, f runFlags, raw string, chosen []sc
 	if err != nil {
 		return nil, err
 	}
-	if f.keyTemplate == "" {
-		return nil, usageError("a target with a URL needs a way to get keys with known limits: --key-template, for example '%s'", defaultTemplate)
-	}
-	keys, err := f.keys()
-	if err != nil {
-		return nil, err
+	if f.keyTemplate == "" && f.adminKey == "" {
+		return nil, usageError("a target with a URL needs a way to get keys with known limits: --admin-key, where the target has LiteLLM's management API, or --key-template, for example '%s'", defaultTemplate)
 	}
 	if f.providerListen == "" && f.providerURL == "" && !f.yes {
 		return nil, usageError("our provider is not behind the target (--provider-listen, --provider), so its own would be asked, and may cost money; add --yes if that is meant")
@@ -149,9 +143,12 @@ func (a *app) realWorld(ctx context.Context, f runFlags, raw string, chosen []sc
 			Clock: c, Epoch: c.Now(), Seed: f.seed, RunID: id,
 			Target: target.Target{
 				URL: base, Transport: driver.NewTargetTransport(), Model: f.model, Window: f.window,
-				TokenClass: f.tokenClass, Keys: keys,
+				TokenClass: f.tokenClass,
 			},
 		},
+	}
+	if err := w.getKeys(f, chosen); err != nil {
+		return nil, err
 	}
 	if err := a.printPlan(a.stderr, chosen, f, raw); err != nil {
 		return nil, err
@@ -189,7 +186,7 @@ func connectProvider(ctx context.Context, w *world, f runFlags) error {
 	switch {
 	case f.providerListen != "":
 		p := provider.New(r.Clock, r.Epoch)
-		stop, _, err := listenAndServe(f.providerListen, p)
+		stop, _, err := listenAndServe(f.providerListen, p, shutdownPatience)
 		if err != nil {
 			return exitWith(exitUsage, fmt.Errorf("starting our provider: %w", err))
 		}
@@ -209,26 +206,4 @@ func connectProvider(ctx context.Context, w *world, f runFlags) error {
 		r.Target.Provider = remote
 	}
 	return nil
-}
-
-// shutdownPatience is how long a server's open requests may take when it is
-// told to end.
-const shutdownPatience = 5 * time.Second
-
-// listenAndServe serves h on addr until stop is called.
-func listenAndServe(addr string, h http.Handler) (stop func(), at net.Addr, err error) {
-	listener, err := net.Listen("tcp", addr)
-	if err != nil {
-		return nil, nil, fmt.Errorf("listening on %s: %w", addr, err)
-	}
-	const slowHeader = 10 * time.Second
-	server := &http.Server{Handler: h, ReadHeaderTimeout: slowHeader}
-	go func() { _ = server.Serve(listener) }()
-	return func() {
-		ctx, cancel := context.WithTimeout(context.Background(), shutdownPatience)
-		defer cancel()
-		if server.Shutdown(ctx) != nil {
-			_ = server.Close()
-		}
-	}, listener.Addr(), nil
 }

@@ -115,7 +115,7 @@ type keysWithout struct {
 
 func (k keysWithout) Lookup(bearer string) (reference.Policy, bool) {
 	policy, known := k.Keys.Lookup(bearer)
-	policy.Limits[k.kind] = reference.Unlimited
+	*ofKind(&policy.Key.Limits, k.kind) = nil
 	return policy, known
 }
 
@@ -123,8 +123,18 @@ func (k keysWithout) Lookup(bearer string) (reference.Policy, bool) {
 func limitOf(keys reference.Keys, r *http.Request, kind reference.Kind) (bearer string, limit int64, limited bool) {
 	bearer = strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 	policy, known := keys.Lookup(bearer)
-	limit = policy.Limits[kind]
-	return bearer, limit, known && limit != reference.Unlimited && r.Method == http.MethodPost
+	of := *ofKind(&policy.Key.Limits, kind)
+	if !known || of == nil || r.Method != http.MethodPost {
+		return bearer, 0, false
+	}
+	return bearer, *of, true
+}
+
+// ofKind is the limit of one kind.
+func ofKind(l *reference.Limits, kind reference.Kind) **int64 {
+	return map[reference.Kind]**int64{
+		reference.Requests: &l.RPM, reference.Tokens: &l.TPM, reference.Slots: &l.MaxParallel,
+	}[kind]
 }
 
 // pace is what happens to those who come too early and are not refused.
