@@ -52,7 +52,10 @@ func (p ourProvider) Calls(_ context.Context, from int) ([]history.Call, int, er
 }
 
 func (a *app) openWorld(ctx context.Context, f runFlags, url string, chosen []scenarios.Scenario) (*world, error) {
-	if url == "" {
+	switch {
+	case f.litellm != "":
+		return a.labWorld(ctx, f, chosen)
+	case url == "":
 		return embeddedWorld(f)
 	}
 	return a.realWorld(ctx, f, url, chosen)
@@ -93,7 +96,7 @@ func embeddedWith(f runFlags, name string, change func(*sim.Parts)) (*world, err
 			broken := w.Clock.Run(ctx, func() { played = play(ctx) })
 			return errors.Join(broken, played)
 		},
-		close: func() {},
+		close: func() {}, broken: func() error { return nil },
 	}, nil
 }
 
@@ -143,7 +146,7 @@ func (a *app) realWorld(ctx context.Context, f runFlags, raw string, chosen []sc
 	}
 	c := clock.System{}
 	w := &world{
-		name: base.Redacted(), close: func() {},
+		name: base.Redacted(), close: func() {}, broken: func() error { return nil },
 		play: func(ctx context.Context, play func(context.Context) error) error { return play(ctx) },
 		runner: scenarios.Runner{
 			Clock: c, Epoch: c.Now(), Seed: f.seed, RunID: id,
@@ -221,6 +224,11 @@ func listenAndServe(addr string, h http.Handler) (stop func(), at net.Addr, err 
 	if err != nil {
 		return nil, nil, fmt.Errorf("listening on %s: %w", addr, err)
 	}
+	return serveOn(listener, h), listener.Addr(), nil
+}
+
+// serveOn serves h on a listener until stop is called.
+func serveOn(listener net.Listener, h http.Handler) (stop func()) {
 	const slowHeader = 10 * time.Second
 	server := &http.Server{Handler: h, ReadHeaderTimeout: slowHeader}
 	go func() { _ = server.Serve(listener) }()
@@ -230,5 +238,5 @@ func listenAndServe(addr string, h http.Handler) (stop func(), at net.Addr, err 
 		if server.Shutdown(ctx) != nil {
 			_ = server.Close()
 		}
-	}, listener.Addr(), nil
+	}
 }
