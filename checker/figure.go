@@ -31,8 +31,12 @@ const (
 	UnitResets   = "resets"
 )
 
+// smallDifference is the part below which a factor would hide what tokens show.
+const smallDifference = 0.1
+
 // String is the figure for a cell of a table: tokens against a limit as a factor
-// (6.0x), times as they are (locked 10.4 s), all else as so many of so many.
+// (6.0x) or, where the two are close, by their difference (+3 tokens); times as
+// they are (locked 10.4 s); all else as so many of so many.
 func (f Figure) String() string {
 	whole := int64(math.Round(f.Value))
 	switch {
@@ -42,6 +46,8 @@ func (f Figure) String() string {
 		return fmt.Sprintf("%+d %s", whole, f.Unit)
 	case f.Unit != UnitTokens:
 		return fmt.Sprintf("%d of %d %s", whole, int64(math.Round(f.Of)), f.Unit)
+	case f.Value != f.Of && math.Abs(f.Value-f.Of) < smallDifference*f.Of:
+		return fmt.Sprintf("%+d %s", int64(math.Round(f.Value-f.Of)), f.Unit)
 	case f.Value >= 2*f.Of:
 		return fmt.Sprintf("%.1fx", f.Value/f.Of)
 	}
@@ -179,11 +185,12 @@ func (v *view) lockedFigure() (longest *Figure) {
 	return longest
 }
 
-// leftFigure is the most that an answer told as left.
+// leftFigure is the most that an answer told as left, where that is more than
+// there is.
 func (v *view) leftFigure() (most *Figure) {
 	for _, k := range v.keys {
 		for _, a := range withOutcome(k.attempts, admitted) {
-			if left := ratesOf(a).TokensRemaining; left != nil && k.Limits.Tokens != nil {
+			if left := ratesOf(a).TokensRemaining; left != nil && k.Limits.Tokens != nil && *left > *k.Limits.Tokens {
 				most = worse(most, ofTokens("left", *left, *k.Limits.Tokens))
 			}
 		}
