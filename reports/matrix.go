@@ -101,12 +101,13 @@ func NewMatrix(command string, targets []Judged) Matrix {
 		}
 		m.Columns = append(m.Columns, c)
 	}
-	order := map[string]int{}
-	for i, r := range checker.Catalogue() {
-		order[r.ID] = i
+	catalogue := checker.Catalogue()
+	order := func(id string) int { // what is not known comes last
+		at := slices.IndexFunc(catalogue, func(r checker.Requirement) bool { return r.ID == id })
+		return (at + len(catalogue) + 1) % (len(catalogue) + 1)
 	}
 	slices.SortStableFunc(places, func(a, b place) int {
-		return cmp.Or(cmp.Compare(order[a.requirement], order[b.requirement]), cmp.Compare(a.endpoint, b.endpoint))
+		return cmp.Or(cmp.Compare(order(a.requirement), order(b.requirement)), cmp.Compare(a.endpoint, b.endpoint))
 	})
 	for _, p := range places {
 		row := MatrixRow{Requirement: p.requirement, Endpoint: p.endpoint}
@@ -158,7 +159,9 @@ func tokenRows(rows []MatrixRow) []MatrixRow {
 		{"refund/unused-estimate", "answers shorter than estimated: charged of what was used"},
 	} {
 		for _, r := range rows {
-			measured := func(c MatrixCell) bool { return c.Figure != nil && c.Figure.Unit == checker.UnitTokens && c.Figure.Of > 0 }
+			measured := func(c MatrixCell) bool {
+				return c.Figure != nil && c.Figure.Unit == checker.UnitTokens && c.Figure.Of > 0
+			}
 			if r.Requirement == about.requirement && slices.ContainsFunc(r.Cells, measured) {
 				r.What = about.what
 				tokens = append(tokens, r)
@@ -200,7 +203,7 @@ func (m Matrix) notes() []note {
 func (m Matrix) columnNames() []string {
 	var names []string
 	for _, c := range m.Columns {
-		names = append(names, c.Name)
+		names = append(names, printable(c.Name))
 	}
 	return names
 }

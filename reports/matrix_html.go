@@ -13,7 +13,8 @@ var matrixPage string
 
 // page is what matrix.html shows. All of it is text: the template escapes it.
 type page struct {
-	Matrix       Matrix
+	Command      string
+	Columns      []string
 	Headings     []string
 	Rows, Tokens []pageRow
 	Notes        []string
@@ -29,7 +30,7 @@ type pageCell struct{ Class, Title, Text string }
 // MatrixHTML writes a matrix as one page that needs nothing else. What was seen
 // stands in the titles of the cells.
 func MatrixHTML(w io.Writer, m Matrix) error {
-	p := page{Matrix: m}
+	p := page{Command: printable(m.Command), Columns: m.columnNames()}
 	for _, c := range m.Columns {
 		p.Headings = append(p.Headings, printable(c.heading()))
 	}

@@ -25,8 +25,11 @@ func MatrixTerminal(w io.Writer, m Matrix) error {
 			return err
 		}
 	}
-	for _, n := range m.notes() {
-		t.printf("\n%s\n", printable(n.String()))
+	for i, n := range m.notes() {
+		if i == 0 {
+			t.printf("\nWhat was not told\n")
+		}
+		t.printf("%s\n", printable(n.String()))
 	}
 	return t.err
 }
@@ -41,6 +44,9 @@ func MatrixMarkdown(w io.Writer, m Matrix) error {
 		if len(part.rows) > 0 {
 			d.line("")
 			d.line("### " + inline(part.title))
+		}
+		for i, name := range part.header {
+			part.header[i] = inline(name)
 		}
 		d.table(part.header, part.rows)
 	}
