@@ -69,7 +69,7 @@ func serving(ts *testscript.TestScript, neg bool, args []string) {
 	cmd := exec.Command(path, args[3:]...)
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.Dir = ts.Getenv("WORK")
-	cmd.Env = append(os.Environ(), "NO_COLOR=1")
+	cmd.Env = append(os.Environ(), "NO_COLOR=1", "RATECHECK_LAB="+ts.Getenv("RATECHECK_LAB"))
 	ts.Check(cmd.Start())
 	b := &background{cmd: cmd, exited: clock.System{}.NewEvent()}
 	go func() {
