@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -41,7 +42,7 @@ func fakeRelease(ts *testscript.TestScript, neg bool, args []string) {
 
 // fakeLiteLLM is a program: the reference proxy, started as a lab starts
 // LiteLLM. FAKE in its environment says what goes wrong: "broken" ends at once,
-// "dies" ends at its 20th request.
+// "dies" ends at its 20th request for a key with limits.
 func fakeLiteLLM() {
 	host, port := flag.String("host", "", ""), flag.Int("port", 0, "")
 	config := flag.String("config", "", "")
@@ -88,14 +89,17 @@ func fakeProxy(config string) (http.Handler, error) {
 		Clock: clock.System{}, Store: reference.NewMemory(), Keys: templateKeys{template}, Window: time.Duration(seconds) * time.Second,
 		Upstream: upstream, Transport: driver.NewTransport(), Models: []string{os.Getenv("RATECHECK_LAB_MODELS")},
 	})
-	asked := 0
+	var asked atomic.Int64
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.URL.Path == "/health/liveliness":
 		case r.Header.Get("Authorization") == "Bearer lab-who":
 			http.Error(w, "lab instance "+os.Getenv("RATECHECK_LAB_INSTANCE"), http.StatusUnauthorized)
 		default:
-			if asked++; os.Getenv("FAKE") == "dies" && asked == 20 && strings.HasPrefix(r.URL.Path, "/v1/") {
+			if strings.Contains(r.Header.Get("Authorization"), "-rpm") {
+				asked.Add(1)
+			}
+			if os.Getenv("FAKE") == "dies" && asked.Load() == 20 {
 				fmt.Println("Segmentation fault")
 				os.Exit(139)
 			}

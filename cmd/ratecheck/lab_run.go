@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
+	"sync/atomic"
 	"time"
 
+	"github.com/ratecheck/ratecheck/clock"
 	"github.com/ratecheck/ratecheck/lab"
 	"github.com/ratecheck/ratecheck/scenarios"
 	"github.com/ratecheck/ratecheck/sim/provider"
@@ -69,14 +72,28 @@ func (a *app) labWorld(ctx context.Context, f runFlags, chosen []scenarios.Scena
 		_ = listener.Close()
 		return nil, err
 	}
+	c := clock.System{}
+	p := provider.New(c, c.Now())
+	p.AllowDirectives()
+	var serving atomic.Pointer[provider.Provider]
+	serving.Store(p)
+	stopProvider := serveOn(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serving.Load().ServeHTTP(w, r) }))
 	f.keyTemplate, f.providerListen, f.yes = lab.KeyTemplate, "", true // ours is behind it
-	w, err := a.realWorld(ctx, f, running.URL(), chosen)
+	base, err := parseBase("LiteLLM's URL", running.URL())
+	if err == nil {
+		err = warmUp(ctx, base, f.model)
+	}
+	var w *world
+	if err == nil {
+		w, err = a.realWorld(ctx, f, running.URL(), chosen)
+	}
 	if err != nil {
-		_ = listener.Close()
+		stopProvider()
 		return nil, errors.Join(err, running.stop())
 	}
-	p := provider.New(w.runner.Clock, w.runner.Epoch)
-	stopProvider := serveOn(listener, p)
+	// The run's ledger begins with the run, so its provider is another one.
+	p = provider.New(w.runner.Clock, w.runner.Epoch)
+	serving.Store(p)
 	w.runner.Target.Provider = ourProvider{p}
 	w.close = func() {
 		if err := running.stop(); err != nil {
