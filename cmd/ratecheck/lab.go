@@ -128,7 +128,10 @@ func (a *app) startLab(ctx context.Context, version string, o lab.Options) (*lab
 	}
 	_, _ = fmt.Fprintf(a.stderr, "starting LiteLLM %s\n", version)
 	instance, err := release.Start(ctx, o)
-	if err != nil {
+	switch {
+	case ctx.Err() != nil:
+		return nil, labError(ctx, errors.Join(err, instance.Stop(), os.RemoveAll(o.Dir)))
+	case err != nil:
 		// The error holds the end of the log; the folder goes at the next start.
 		return nil, labError(ctx, fmt.Errorf("%w\n(its files are in %s until the next start; another --port, fewer --env and --general, or another release may help)", err, o.Dir))
 	}
@@ -161,11 +164,12 @@ func (l *labRun) stop() error {
 }
 
 // nameLeftovers says what labs whose program was killed left running. It ends
-// nothing: it did not start it.
+// nothing: it did not start it. LiteLLM's workers do not end on SIGTERM when
+// their parent is gone.
 func (a *app) nameLeftovers(dir string) error {
 	left, err := lab.Leftovers(dir)
 	for _, l := range left {
-		_, _ = fmt.Fprintf(a.stderr, "left by an earlier lab that was killed: process %d (%s); end it with: kill %d\n", l.PID, l.Command, l.PID)
+		_, _ = fmt.Fprintf(a.stderr, "left by an earlier lab that was killed: process %d (%s); end it with: kill -9 %d\n", l.PID, l.Command, l.PID)
 	}
 	if err != nil {
 		return exitWith(exitUsage, err)
