@@ -181,6 +181,7 @@ func (v *view) counted(id string, part float64, each int64) finding {
 		verdict: Fail, message: fmt.Sprintf("after %d requests the counter is off by %d tokens", len(traffic)+1, fell-want),
 		expected: fmt.Sprintf("remaining falls from %d by the %d tokens that were used", first.left, want),
 		observed: fmt.Sprintf("it fell by %d, to %d", fell, second.left),
+		figure:   ofTokens("charged", fell, want),
 		attempts: append(append([]int{first.of.ID}, ids(traffic)...), second.of.ID),
 	}
 	slop := part*float64(want) + float64(each*int64(len(traffic)+1))
@@ -189,9 +190,9 @@ func (v *view) counted(id string, part float64, each int64) finding {
 	}
 	switch {
 	case fell == want:
-		return passed(fmt.Sprintf("%d tokens used, and the counter fell by as much", want))
+		return passed(fmt.Sprintf("%d tokens used, and the counter fell by as much", want)).with(f.figure)
 	case math.Abs(float64(fell-want)) <= slop:
-		return passed(fmt.Sprintf("%d tokens used, and the counter fell by %d", want, fell))
+		return passed(fmt.Sprintf("%d tokens used, and the counter fell by %d", want, fell)).with(f.figure)
 	case fell > want:
 		return f
 	case !rested(traffic, second.of):

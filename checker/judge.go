@@ -51,7 +51,9 @@ func judgeOne(j *joined, r Requirement, plan history.Plan) (result Result) {
 	}
 	f, decided := fromEnd(j.ends[plan.Scenario])
 	if !decided {
-		f = guarded(r, j.view(plan.Scenario))
+		v := j.view(plan.Scenario)
+		f = guarded(r, v)
+		result.Figure = guardedFigure(r.ID, v, f)
 	}
 	if f.verdict == Fail && r.Level == Should {
 		f.verdict = Warn

@@ -85,6 +85,7 @@ func judgeDisconnect(v *view) finding {
 		observed: fmt.Sprintf("remaining fell from %d to %d, by %d for the probe and %d for the others", read[0].left, read[1].left, used(read[0].of), charged),
 		attempts: append(append([]int{read[0].of.ID}, ids(left)...), read[1].of.ID),
 	}
+	f.figure = ofTokens("charged", charged, b.most)
 	switch {
 	case charged > b.most:
 		return f
@@ -93,6 +94,7 @@ func judgeDisconnect(v *view) finding {
 	case !rested(left, read[1].of):
 		return undecided(fmt.Sprintf("the counter was read less than %s after the clients had left", chargeDelay))
 	case v.still(read[0].of, read[1].of):
+		f.figure = ofTokens("charged", charged, b.least)
 		f.needs = []string{asksForClass}
 		return f
 	}

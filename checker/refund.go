@@ -62,6 +62,7 @@ func refundVerdict(leak, slop int64, failed []seen, f finding) finding {
 	if failed[0].MaxTokens != nil {
 		least = n * *failed[0].MaxTokens
 	}
+	f.figure = &Figure{Name: "left charged", Value: float64(leak), Unit: UnitTokens}
 	switch {
 	case leak == 0:
 		return passed(fmt.Sprintf("%d failed calls left nothing charged", n))

@@ -73,7 +73,9 @@ func judgeRetryAfterTight(v *view) finding {
 		case early[0].outcome == refused:
 			return passed(fmt.Sprintf("%s after a refusal that told %s a client was refused again", seconds(early[0].Sent-toldAt(*refusal)), refusal.Header["retry-after"]))
 		}
+		wait, _ := waitOf(refusal.Header["retry-after"])
 		return finding{
+			figure:  lasting("early", wait-(early[0].Sent-toldAt(*refusal))),
 			verdict: Fail, message: "a client that came back earlier than it was told was admitted",
 			expected: fmt.Sprintf("refused %s after the refusal, or a Retry-After that is not longer", seconds(early[0].Sent-toldAt(*refusal))),
 			observed: fmt.Sprintf("retry-after: %s, and admitted", refusal.Header["retry-after"]), attempts: []int{refusal.ID, early[0].ID},
@@ -222,6 +224,7 @@ func judgeRetryAfter(v *view) finding {
 		return finding{
 			verdict: Fail, message: fmt.Sprintf("%d of %d refusals do not say when to come back", len(wrong), right+len(wrong)),
 			expected: "Retry-After as a whole number of seconds or an HTTP-date", observed: why.Error(), attempts: firstFew(ids(wrong)),
+			figure: portion("told", right, right+len(wrong), UnitAnswers),
 		}
 	case right == 0:
 		return *open

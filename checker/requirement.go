@@ -80,6 +80,8 @@ type Result struct {
 	Message  string  `json:"message"`
 	Expected string  `json:"expected,omitempty"`
 	Observed string  `json:"observed,omitempty"`
+	// Figure is the number behind the verdict; nil where there is none.
+	Figure *Figure `json:"figure,omitempty"`
 	// Attempts are the few that show it.
 	Attempts []int `json:"attempts"`
 	// Needs are further requirements whose scenarios must be played for this
@@ -106,6 +108,8 @@ type finding struct {
 	// needs are further requirements without whose scenarios the verdict could
 	// not be reached: those that tell the class.
 	needs []string
+	// figure is the number behind it; nil leaves it to figureOf.
+	figure *Figure
 }
 
 func passed(message string) finding { return finding{verdict: Pass, message: message} }

@@ -120,6 +120,7 @@ func judgeResets(v *view) finding {
 			verdict: Fail, message: fmt.Sprintf("%d of %d resets cannot be true", len(wrong), told),
 			expected: fmt.Sprintf("from 0 to %s after the answer, in seconds, as a duration or as a date", v.Run.Window),
 			observed: fmt.Sprintf("%s: %s", wrong[0].Name, wrong[0].Text), attempts: firstAttempts(wrong),
+			figure: portion("true", told-len(wrong), told, UnitResets),
 		}
 		if wrong[0].Err != nil {
 			f.observed += ", and " + wrong[0].Err.Error()

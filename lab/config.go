@@ -55,6 +55,13 @@ type Options struct {
 	// Window is the length of the rate limit's windows, in whole seconds; 0 is
 	// DefaultWindow.
 	Window time.Duration
+	// Workers is how many processes LiteLLM starts that share its port; 0 is one.
+	// In memory each counts for itself.
+	Workers int
+	// Replicas is how many LiteLLMs are started; 0 is one. From two on URL is of a
+	// balancer that asks them in turn. They share the Redis; in memory each counts
+	// for itself.
+	Replicas int
 	// Env is added to LiteLLM's environment, which otherwise holds nothing that
 	// LiteLLM reads but what the lab sets.
 	Env map[string]string
@@ -63,10 +70,24 @@ type Options struct {
 	General map[string]string
 }
 
+// maxProcesses bounds workers and replicas: more than a machine that tests
+// limits has memory for.
+const maxProcesses = 8
+
 var (
 	modelName   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/-]*$`)
 	settingName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 )
+
+// Check reports what is wrong with o, but for what is known only when it is
+// used: whether the folder can be made and the port is free. It is a
+// *SetupError.
+func (o Options) Check() error {
+	if _, err := o.complete(); err != nil {
+		return &SetupError{err}
+	}
+	return nil
+}
 
 // complete checks o and fills in what was left out.
 func (o Options) complete() (Options, error) {
@@ -96,6 +117,10 @@ func (o Options) complete() (Options, error) {
 	}
 	if o.Window < time.Second || o.Window%time.Second != 0 {
 		return o, fmt.Errorf("lab: window %v: LiteLLM's windows are whole seconds, from 1s up", o.Window)
+	}
+	o.Workers, o.Replicas = max(o.Workers, 1), max(o.Replicas, 1)
+	if o.Workers > maxProcesses || o.Replicas > maxProcesses {
+		return o, fmt.Errorf("lab: %d workers of %d replicas: at most %d of each, one takes about 400 MB", o.Workers, o.Replicas, maxProcesses)
 	}
 	for name, value := range o.Env {
 		if !settingName.MatchString(name) || strings.ContainsRune(value, 0) {

@@ -57,6 +57,7 @@ func playLiteLLM(name string) error {
 			http.Error(w, "lab instance "+name, http.StatusUnauthorized)
 		}
 	})
+	mux.HandleFunc("/port", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, argument("--port")) })
 	mux.HandleFunc("/die", func(http.ResponseWriter, *http.Request) {
 		fmt.Println("the last words")
 		os.Exit(7)
@@ -85,7 +86,11 @@ func playRedis() error {
 
 func playParent(place string) error {
 	r := &Release{Version: realRelease, Dir: place}
-	i, err := r.Start(context.Background(), Options{Dir: filepath.Join(place, "run"), Upstream: "http://127.0.0.1:9/v1"})
+	work, err := WorkFolder(place)
+	if err != nil {
+		return err
+	}
+	i, err := r.Start(context.Background(), Options{Dir: work, Upstream: "http://127.0.0.1:9/v1"})
 	if err != nil {
 		return err
 	}

@@ -77,13 +77,15 @@ func checkVersion(version string) error {
 // and needs Python: 3.11, or python3 from 3.9 up. Progress is told line by
 // line. An installation that was broken off is begun again; a second Install in
 // the same dir waits for the first. It fails on compromised releases
-// (ErrCompromised), without Python, and when the packages cannot be had.
+// (ErrCompromised), without Python, and when the packages cannot be had or have
+// other hashes than those that were reviewed. What can be mended on this machine
+// is a *SetupError.
 func Install(ctx context.Context, dir, version string, progress io.Writer) (*Release, error) {
 	if err := checkVersion(version); err != nil {
-		return nil, err
+		return nil, &SetupError{err}
 	}
 	if errPlatform != nil {
-		return nil, errPlatform
+		return nil, &SetupError{errPlatform}
 	}
 	if dir == "" {
 		return nil, errors.New("lab: no folder to install into was given")
@@ -116,10 +118,10 @@ func Install(ctx context.Context, dir, version string, progress io.Writer) (*Rel
 	began := clk.Now()
 	python, err := findPython(ctx)
 	if err != nil {
-		return nil, err
+		return nil, &SetupError{err}
 	}
 	if err := clear(venv); err != nil {
-		return nil, err
+		return nil, &SetupError{err}
 	}
 	in, err := findInstaller(ctx, dir, python, progress)
 	if err != nil {

@@ -102,7 +102,8 @@ func TestFindPython(t *testing.T) {
 		})
 	}
 	t.Setenv("PATH", t.TempDir())
-	if _, err := Install(t.Context(), t.TempDir(), realRelease, nil); err == nil || !strings.Contains(err.Error(), "install Python 3.11") {
+	var setup *SetupError
+	if _, err := Install(t.Context(), t.TempDir(), realRelease, nil); !errors.As(err, &setup) || !strings.Contains(err.Error(), "install Python 3.11") {
 		t.Errorf("Install without Python: %v", err)
 	}
 }
@@ -121,6 +122,10 @@ func TestInstall(t *testing.T) {
 	freeze, err := os.ReadFile(filepath.Join(r.Dir, freezeFile))
 	if err != nil || string(freeze) != "aiohttp==3.1\nlitellm==1.82.3\n" {
 		t.Errorf("list of packages: %q, %v", freeze, err)
+	}
+	wanted, err := os.ReadFile(filepath.Join(r.Dir, "requirements.txt"))
+	if err != nil || string(wanted) != requirement("[proxy]", realRelease)+"\nredis\n" {
+		t.Errorf("asked for %q, %v; want the release by its hashes, and redis", wanted, err)
 	}
 	if !strings.Contains(told.String(), "with uv and Python 3.11") {
 		t.Errorf("progress: %q", told.String())
@@ -238,6 +243,35 @@ func TestInstallWaitsForAnother(t *testing.T) {
 	}
 	if _, err := Install(t.Context(), dir, realRelease, nil); err != nil {
 		t.Errorf("after the other: %v", err)
+	}
+}
+
+// TestInstallByPip: pip wants hashes for all packages or for none, so LiteLLM
+// itself comes first, alone.
+func TestInstallByPip(t *testing.T) {
+	const pip = `
+PATH=/usr/bin:/bin
+case "$*" in
+"-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+"-m pip freeze") echo litellm==1.82.3 ;;
+*) echo "$*" >>"$CALLS" ;;
+esac`
+	for version, want := range map[string]string{
+		"1.82.3": "-m pip install -q --no-deps --require-hashes -r VENV/requirements.txt\n-m pip install -q litellm[proxy]==1.82.3 redis\n",
+		"1.81.0": "-m pip install -q litellm[proxy]==1.81.0 redis\n",
+	} {
+		calls := fakeTools(t, "")
+		python := interpreter{path: filepath.Join(t.TempDir(), "python"), version: "3.11"}
+		script(t, python.path, pip)
+		venv := filepath.Join(t.TempDir(), "venv")
+		in := installer{python: python, log: filepath.Join(t.TempDir(), "install")}
+		if _, err := in.install(t.Context(), venv, version, t.Output()); err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(calls)
+		if err != nil || strings.ReplaceAll(string(got), venv, "VENV") != want {
+			t.Errorf("%s: pip was asked\n%s(%v), want\n%s", version, got, err, want)
+		}
 	}
 }
 

@@ -98,8 +98,8 @@ func checkReal(t *testing.T, r *Release, redis bool) {
 // checkNothingLeft looks for what a stopped instance could have left.
 func checkNothingLeft(t *testing.T, i *Instance, dir string) {
 	t.Helper()
-	for _, p := range []*process{i.litellm, i.redis} {
-		if p != nil && groupLives(p.pgid) {
+	for _, p := range i.processes() {
+		if groupLives(p.pgid) {
 			t.Errorf("process group %d of %s is left", p.pgid, p.name)
 		}
 	}

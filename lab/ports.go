@@ -15,22 +15,22 @@ const loopback = "127.0.0.1"
 // errPortTaken is in the error of a start that lost its port to another process.
 var errPortTaken = errors.New("the port was taken by another process")
 
-// choosePorts picks two ports of 127.0.0.1 that are free now; the first is the
-// one wanted where that is not 0. A LiteLLM that finds port 4000 taken goes to
+// choosePorts picks n ports of 127.0.0.1 that are free now; the first is the one
+// wanted where that is not 0. A LiteLLM that finds port 4000 taken goes to
 // another one in silence, so it has to be known before.
-func choosePorts(wanted int) (first, second int, err error) {
-	a, err := net.Listen("tcp4", address(wanted))
-	if err != nil {
-		return 0, 0, fmt.Errorf("lab: port %d of %s cannot be had: %w: choose another, or 0 for a free one", wanted, loopback, err)
+func choosePorts(wanted, n int) ([]int, error) {
+	var ports []int
+	for len(ports) < n {
+		l, err := net.Listen("tcp4", address(wanted))
+		if err != nil {
+			return nil, &SetupError{fmt.Errorf("lab: port %d of %s cannot be had: %w: choose another, or 0 for a free one", wanted, loopback, err)}
+		}
+		// All are held at once, else one could be given out twice.
+		defer func() { _ = l.Close() }()
+		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+		wanted = 0
 	}
-	defer func() { _ = a.Close() }()
-	// Both are held at once, else the second could be the first again.
-	b, err := net.Listen("tcp4", address(0))
-	if err != nil {
-		return 0, 0, fmt.Errorf("lab: no free port on %s: %w", loopback, err)
-	}
-	defer func() { _ = b.Close() }()
-	return a.Addr().(*net.TCPAddr).Port, b.Addr().(*net.TCPAddr).Port, nil
+	return ports, nil
 }
 
 func address(port int) string { return net.JoinHostPort(loopback, strconv.Itoa(port)) }

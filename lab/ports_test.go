@@ -5,16 +5,17 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
 func TestChoosePorts(t *testing.T) {
-	a, b, err := choosePorts(0)
+	ports, err := choosePorts(0, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a == 0 || b == 0 || a == b {
-		t.Errorf("ports %d and %d, want two", a, b)
+	if slices.Sort(ports); len(slices.Compact(ports)) != 3 || ports[0] == 0 {
+		t.Errorf("ports %d, want three", ports)
 	}
 	taken, err := net.Listen("tcp4", address(0))
 	if err != nil {
@@ -22,14 +23,15 @@ func TestChoosePorts(t *testing.T) {
 	}
 	defer taken.Close()
 	port := taken.Addr().(*net.TCPAddr).Port
-	if _, _, err := choosePorts(port); err == nil {
+	var setup *SetupError
+	if _, err := choosePorts(port, 2); !errors.As(err, &setup) {
 		t.Errorf("port %d was given out though it is taken", port)
 	}
 	if err := taken.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if got, _, err := choosePorts(port); err != nil || got != port {
-		t.Errorf("port %d, %v; want the %d asked for", got, err, port)
+	if got, err := choosePorts(port, 2); err != nil || got[0] != port || got[1] == port {
+		t.Errorf("ports %d, %v; want the %d asked for and another", got, err, port)
 	}
 }
 

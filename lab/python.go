@@ -99,7 +99,7 @@ func findInstaller(ctx context.Context, dir string, python interpreter, progress
 	}
 	if err != nil {
 		// pip would need the same.
-		return in, fmt.Errorf("lab: neither uv nor Python's venv is there: install uv, or Debian's python3-venv: %w", err)
+		return in, &SetupError{fmt.Errorf("lab: neither uv nor Python's venv is there: install uv, or Debian's python3-venv: %w", err)}
 	}
 	err = in.step(ctx, "uv", filepath.Join(own, "bin", "python"), "-m", "pip", "install", "-q", "uv")
 	if ctx.Err() != nil {
@@ -124,21 +124,18 @@ func helpers() []string {
 // helper packages whose versions were left to the index.
 func (in installer) install(ctx context.Context, venv, version string, progress io.Writer) (relaxed []string, err error) {
 	python := filepath.Join(venv, "bin", "python")
-	// redis is the client that LiteLLM leaves to whoever configures a cache.
-	packages := []string{"litellm[proxy]==" + version, "redis"}
 	if in.uv == "" {
-		if err := in.step(ctx, "venv", in.python.path, "-m", "venv", venv); err != nil {
-			return nil, err
-		}
-		if err := in.step(ctx, "packages", append([]string{python, "-m", "pip", "install", "-q"}, packages...)...); err != nil {
-			return nil, fmt.Errorf("%w\n(downloads follow PIP_INDEX_URL and the proxy variables)", err)
-		}
-		return nil, in.stepTo(ctx, filepath.Join(venv, freezeFile), "freeze", python, "-m", "pip", "freeze")
+		return nil, in.installByPip(ctx, venv, python, version)
 	}
 	if err := in.step(ctx, "venv", in.uv, "venv", "--python", in.python.path, venv); err != nil {
 		return nil, err
 	}
-	uvInstall := append([]string{in.uv, "pip", "install", "-q", "--python", python}, packages...)
+	// uv holds each line to the hashes that stand in it, and asks none of others.
+	wanted := filepath.Join(venv, "requirements.txt")
+	if err := os.WriteFile(wanted, []byte(requirement("[proxy]", version)+"\n"+redisClient+"\n"), 0o600); err != nil {
+		return nil, fmt.Errorf("lab: requirements: %w", err)
+	}
+	uvInstall := []string{in.uv, "pip", "install", "-q", "--python", python, "-r", wanted}
 	err = in.step(ctx, "packages", uvInstall...)
 	if err != nil && ctx.Err() == nil && lacksHelper(in.logOf("packages")) {
 		_, _ = fmt.Fprintf(progress, "the index lacks a helper package in the version asked for: taking any version of %s\n", strings.Join(helpers(), ", "))
@@ -153,6 +150,32 @@ func (in installer) install(ctx context.Context, venv, version string, progress 
 		return nil, fmt.Errorf("%w\n(downloads follow UV_DEFAULT_INDEX and the proxy variables)", err)
 	}
 	return relaxed, in.stepTo(ctx, filepath.Join(venv, freezeFile), "freeze", in.uv, "pip", "freeze", "--python", python)
+}
+
+// redisClient is what LiteLLM leaves to whoever configures a cache.
+const redisClient = "redis"
+
+// installByPip fills venv by pip, which takes hashes for all packages or for
+// none: so LiteLLM itself comes first, alone.
+func (in installer) installByPip(ctx context.Context, venv, python, version string) error {
+	if err := in.step(ctx, "venv", in.python.path, "-m", "venv", venv); err != nil {
+		return err
+	}
+	install := []string{python, "-m", "pip", "install", "-q"}
+	steps := [][]string{append(install[:len(install):len(install)], "litellm[proxy]=="+version, redisClient)}
+	if len(hashesOf(version)) > 0 {
+		wanted := filepath.Join(venv, "requirements.txt")
+		if err := os.WriteFile(wanted, []byte(requirement("", version)+"\n"), 0o600); err != nil {
+			return fmt.Errorf("lab: requirements: %w", err)
+		}
+		steps = append([][]string{append(install[:len(install):len(install)], "--no-deps", "--require-hashes", "-r", wanted)}, steps...)
+	}
+	for _, argv := range steps {
+		if err := in.step(ctx, "packages", argv...); err != nil {
+			return fmt.Errorf("%w\n(downloads follow PIP_INDEX_URL and the proxy variables)", err)
+		}
+	}
+	return in.stepTo(ctx, filepath.Join(venv, freezeFile), "freeze", python, "-m", "pip", "freeze")
 }
 
 // lacksHelper reports whether uv's log says that no set of versions fits, and

@@ -17,7 +17,7 @@ import (
 func startRedis(ctx context.Context, dir string, port int) (*process, error) {
 	program, err := exec.LookPath("redis-server")
 	if err != nil {
-		return nil, fmt.Errorf("lab: redis-server is not in PATH (%w): install Debian's redis-server, or start without Redis", err)
+		return nil, &SetupError{fmt.Errorf("lab: redis-server is not in PATH (%w): install Debian's redis-server, or start without Redis", err)}
 	}
 	p, err := command{
 		name: "redis-server",

@@ -32,16 +32,19 @@ const (
 	// answerBytes is as much of an answer as is read: the name of an instance
 	// stands well within it.
 	answerBytes = 4096
+	// instanceLock is the file in a working folder that its program holds locked.
+	instanceLock = "instance.lock"
 	// whoBearer is what custom_auth.py answers with the instance's name.
 	whoBearer = "lab-who"
 )
 
-// Instance is a LiteLLM that runs, and its Redis.
+// Instance is a LiteLLM that runs, or several replicas of it, and its Redis.
 type Instance struct {
 	url       string
 	dir       string
-	redis     *process // nil without Redis
-	litellm   *process
+	redis     *process   // nil without Redis
+	replicas  []*process // LiteLLM, as often as was asked for
+	balancer  *balancer  // nil before a single replica
 	unlock    func() error
 	release   context.CancelFunc // of the watch over Start's context; nil until it is watched
 	stopping  chan struct{}
@@ -54,17 +57,17 @@ type Instance struct {
 // it. It fails when Options are not right, when redis-server is asked for and
 // not there, when a port is taken, and when LiteLLM ends or does not answer
 // within three minutes; then nothing is left behind, and the error holds the end
-// of the log.
+// of the log. What can be mended on this machine is a *SetupError.
 func (r *Release) Start(ctx context.Context, o Options) (*Instance, error) {
 	if errPlatform != nil {
-		return nil, errPlatform
+		return nil, &SetupError{errPlatform}
 	}
 	if err := checkVersion(r.Version); err != nil {
-		return nil, err
+		return nil, &SetupError{err}
 	}
 	o, err := o.complete()
 	if err != nil {
-		return nil, err
+		return nil, &SetupError{err}
 	}
 	if o.Dir, err = filepath.Abs(o.Dir); err != nil {
 		return nil, fmt.Errorf("lab: working folder: %w", err)
@@ -72,9 +75,9 @@ func (r *Release) Start(ctx context.Context, o Options) (*Instance, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("lab: working folder: %w", err)
 	}
-	unlock, err := lock(ctx, filepath.Join(o.Dir, "instance.lock"), false)
+	unlock, err := lock(ctx, filepath.Join(o.Dir, instanceLock), false)
 	if err != nil {
-		return nil, fmt.Errorf("%w: give each instance a working folder of its own", err)
+		return nil, &SetupError{fmt.Errorf("%w: give each instance a working folder of its own", err)}
 	}
 	for try := 1; ; try++ {
 		i := &Instance{dir: o.Dir, unlock: unlock, stopping: make(chan struct{})}
@@ -97,16 +100,16 @@ func (r *Release) Start(ctx context.Context, o Options) (*Instance, error) {
 // start starts Redis and LiteLLM; what was started stands in i also when it
 // fails.
 func (i *Instance) start(ctx context.Context, r *Release, o Options) error {
-	port, redisPort, err := choosePorts(o.Port)
+	ports, err := choosePorts(o.Port, 2+o.Replicas)
 	if err != nil {
 		return err
 	}
+	redisPort := 0
 	if o.Redis {
+		redisPort = ports[1]
 		if i.redis, err = startRedis(ctx, o.Dir, redisPort); err != nil {
 			return err
 		}
-	} else {
-		redisPort = 0
 	}
 	config := filepath.Join(o.Dir, "config.yaml")
 	if err := os.WriteFile(config, []byte(renderConfig(o, redisPort)), 0o600); err != nil {
@@ -115,20 +118,49 @@ func (i *Instance) start(ctx context.Context, r *Release, o Options) error {
 	if err := os.WriteFile(filepath.Join(o.Dir, "custom_auth.py"), []byte(customAuth), 0o600); err != nil {
 		return fmt.Errorf("lab: configuration: %w", err)
 	}
-	name := rand.Text()
-	i.litellm, err = command{
-		name: "LiteLLM " + r.Version,
-		argv: []string{filepath.Join(r.Dir, "bin", "litellm"), "--config", config,
-			"--host", loopback, "--port", strconv.Itoa(port), "--telemetry", "False"},
-		env: childEnv(os.Environ(), r.Dir, o, name),
-		dir: o.Dir,
-		log: filepath.Join(o.Dir, "litellm.log"),
-	}.start()
-	if err != nil {
-		return fmt.Errorf("%w: install the release again", err)
+	i.url = "http://" + address(ports[0])
+	name, urls := rand.Text(), []string{i.url}
+	if o.Replicas > 1 {
+		urls = nil
+		for _, port := range ports[2:] {
+			urls = append(urls, "http://"+address(port))
+		}
+		if i.balancer, err = startBalancer(ports[0], urls); err != nil {
+			return err
+		}
 	}
-	i.url = "http://" + address(port)
-	return i.litellm.awaitReady(ctx, readyWithin, func(ctx context.Context) bool { return isOurs(ctx, i.url, name) })
+	env := childEnv(os.Environ(), r.Dir, o, name)
+	for n, url := range urls {
+		p, err := r.litellm(o, config, strings.TrimPrefix(url, "http://"), n, env).start()
+		if err != nil {
+			return fmt.Errorf("%w: install the release again", err)
+		}
+		i.replicas = append(i.replicas, p)
+	}
+	for n, url := range urls {
+		if err := i.replicas[n].awaitReady(ctx, readyWithin, func(ctx context.Context) bool { return isOurs(ctx, url, name) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// litellm is the nth replica, at a host and port.
+func (r *Release) litellm(o Options, config, at string, n int, env []string) command {
+	host, port, _ := strings.Cut(at, ":")
+	c := command{
+		name: "LiteLLM " + r.Version,
+		argv: []string{filepath.Join(r.Dir, "bin", "litellm"), "--config", config, "--host", host, "--port", port, "--telemetry", "False"},
+		env:  env, dir: o.Dir, log: filepath.Join(o.Dir, "litellm.log"),
+	}
+	if o.Workers > 1 {
+		c.argv = append(c.argv, "--num_workers", strconv.Itoa(o.Workers))
+	}
+	if o.Replicas > 1 {
+		c.name += fmt.Sprintf(", replica %d", n+1)
+		c.log = filepath.Join(o.Dir, fmt.Sprintf("litellm-%d.log", n+1))
+	}
+	return c
 }
 
 // awaitReady waits until ready, or the process ends, or within has passed.
@@ -185,7 +217,8 @@ func get(ctx context.Context, url, bearer string) (status int, body string) {
 	return resp.StatusCode, string(b)
 }
 
-// URL is where LiteLLM listens, without a path: http://127.0.0.1:PORT.
+// URL is where LiteLLM listens, or the balancer before its replicas, without a
+// path: http://127.0.0.1:PORT.
 func (i *Instance) URL() string { return i.url }
 
 // Wait waits until the instance was stopped, and returns nil; or until LiteLLM
@@ -193,17 +226,20 @@ func (i *Instance) URL() string { return i.url }
 // the other was ended too; or until ctx is cancelled, and returns its error
 // while the instance runs on.
 func (i *Instance) Wait(ctx context.Context) error {
-	var redis chan struct{}
-	if i.redis != nil {
-		redis = i.redis.exited
+	first := make(chan *process, len(i.processes()))
+	for _, p := range i.processes() {
+		go func() {
+			select {
+			case <-p.exited:
+				first <- p
+			case <-ctx.Done():
+			}
+		}()
 	}
 	var ended *process
 	select {
 	case <-i.stopping:
-	case <-i.litellm.exited:
-		ended = i.litellm
-	case <-redis:
-		ended = i.redis
+	case ended = <-first:
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
@@ -232,13 +268,21 @@ func (i *Instance) Stop() error {
 	return i.stopError
 }
 
-// stopProcesses ends LiteLLM before the Redis that it would miss.
+// stopProcesses ends LiteLLM before its Redis.
 func (i *Instance) stopProcesses() error {
+	i.balancer.close()
 	var errs []error
-	for _, p := range []*process{i.litellm, i.redis} {
-		if p != nil {
-			errs = append(errs, p.end(stopGrace))
-		}
+	for _, p := range i.processes() {
+		errs = append(errs, p.end(stopGrace))
 	}
 	return errors.Join(errs...)
+}
+
+// processes are LiteLLM, and the Redis that it would miss last.
+func (i *Instance) processes() []*process {
+	all := i.replicas[:len(i.replicas):len(i.replicas)]
+	if i.redis != nil {
+		all = append(all, i.redis)
+	}
+	return all
 }

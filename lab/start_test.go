@@ -231,3 +231,35 @@ func TestKilledParent(t *testing.T) {
 		t.Error("the instance lives on")
 	}
 }
+
+// TestReplicas has a balancer that asks two LiteLLMs in turn.
+func TestReplicas(t *testing.T) {
+	o := fakeOptions(t)
+	o.Replicas, o.Workers = 2, 3
+	i, err := fakeRelease(t, played(t, "litellm")).Start(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer i.Stop()
+	seen := map[string]int{}
+	for range 4 {
+		_, port := get(t.Context(), i.URL()+"/port", "")
+		seen[port]++
+	}
+	if len(seen) != 2 || seen[strings.TrimPrefix(i.URL(), "http://127.0.0.1:")] > 0 {
+		t.Errorf("asked %v through %s, want two others in turn", seen, i.URL())
+	}
+	for port, n := range seen {
+		if n != 2 {
+			t.Errorf("port %s was asked %d of 4 times", port, n)
+		}
+	}
+	if argv := strings.Join(i.replicas[1].argv, " "); !strings.Contains(argv, "--num_workers 3") {
+		t.Errorf("started as %s, want 3 workers", argv)
+	}
+	get(t.Context(), i.URL()+"/die", "")
+	if err := i.Wait(t.Context()); err == nil || !strings.Contains(err.Error(), "replica 1") {
+		t.Errorf("%v, want which replica ended", err)
+	}
+	checkNothingLeft(t, i, o.Dir)
+}

@@ -19,7 +19,10 @@ func handshakes(chosen []scenarios.Scenario) int { return 1 + len(scenarios.Othe
 // printPlan says what a run will send, before it does.
 func (a *app) printPlan(w io.Writer, chosen []scenarios.Scenario, f runFlags, url string) error {
 	total := scenarios.Total(chosen)
-	if url == "" {
+	switch {
+	case url == "" && f.litellm != "":
+		url = "LiteLLM " + f.litellm + ", which is started for it"
+	case url == "":
 		url = "the embedded reference (on virtual time)"
 	}
 	_, err := fmt.Fprintf(w, "will send at most %d requests with %d keys, %d tokens if all were admitted, in about %s, to %s\n",

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -45,6 +43,9 @@ type runFlags struct {
 	// identify prints how the target counts, and not what it keeps.
 	identify bool
 	manyKeys bool
+	// litellm is the real release to run against; empty is none.
+	litellm string
+	lab     labFlags
 	reportFlags
 }
 
@@ -58,13 +59,20 @@ Without a URL it runs against the embedded reference limiter on virtual time, in
 about a second. With a URL it needs a way to get fresh keys with given limits
 (--admin-key or --key-template; where every key has the same limits, beside --rpm,
 --tpm and --max-parallel), and our provider behind the proxy to know what was
-really used (--provider-listen or --provider).`,
+really used (--provider-listen or --provider). With --litellm it installs and
+starts that release first, as lab does, and ends it afterwards.`,
 		Example: `  ratecheck run
   ratecheck run http://127.0.0.1:4000 --key-template 'sk-lab-{nonce}[-rpm{rpm}][-tpm{tpm}][-mpr{max_parallel}]' \
       --provider-listen 127.0.0.1:4001 --window 60s
-  ratecheck run http://127.0.0.1:8080 --key-template 'sk-{nonce}' --rpm 10 --provider-listen 127.0.0.1:4001`,
+  ratecheck run http://127.0.0.1:8080 --key-template 'sk-{nonce}' --rpm 10 --provider-listen 127.0.0.1:4001
+  ratecheck run --litellm 1.82.3 --redis`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.litellm != "" {
+				if err := f.forLab(cmd.Flags().Changed("window")); err != nil {
+					return err
+				}
+			}
 			if len(args) == 0 {
 				return a.run(cmd.Context(), *f, "")
 			}
@@ -94,6 +102,8 @@ really used (--provider-listen or --provider).`,
 	flags.BoolVar(&f.dryRun, "dry-run", false, "print what would be sent, and send nothing")
 	flags.BoolVar(&f.yes, "yes", false, "send requests although our provider is not behind the target, and they may cost money")
 	flags.BoolVar(&f.manyKeys, "many-keys", false, fmt.Sprintf("at the end also ask isolation/many-keys: %d more keys, a request each (beyond this machine with --yes only)", scenarios.ManyKeys))
+	flags.StringVar(&f.litellm, "litellm", "", "start LiteLLM `VERSION` and run against it (newest is the newest reviewed one; --window is 5s then)")
+	f.lab.addTo(flags)
 	cmd.MarkFlagsMutuallyExclusive("provider-listen", "provider")
 	cmd.MarkFlagsMutuallyExclusive("admin-key", "key-template")
 	return cmd
@@ -112,6 +122,9 @@ type world struct {
 	deleteKeys func(context.Context) error
 	// close ends what was started for the run.
 	close func()
+	// broken says why what was started ended by itself while the run went on; nil
+	// where it did not.
+	broken func() error
 	// ledgerSkew is known only when the run begins.
 	ledgerSkew time.Duration
 }
@@ -139,15 +152,36 @@ func (a *app) run(ctx context.Context, f runFlags, url string) error {
 	if f.dryRun {
 		return a.printPlan(a.stdout, chosen, f, url)
 	}
+	report, h, err := a.play(ctx, f, url, chosen)
+	if err != nil && h == nil {
+		return err
+	}
+	report = known.Apply(report)
+	if f.out != "" {
+		if err := writeReports(f.out, report, h, f.format); err != nil {
+			return exitWith(reports.ExitError, err)
+		}
+	}
+	if f.identify {
+		return errors.Join(err, a.renderIdentity(report, f.format))
+	}
+	return errors.Join(err, a.render(report, h, f.reportFlags))
+}
+
+// play opens the world that the flags ask for, plays the scenarios in it and
+// judges. A target of ours that ended by itself meanwhile is an error with the
+// report and the history of what was recorded until then.
+func (a *app) play(ctx context.Context, f runFlags, url string, chosen []scenarios.Scenario) (reports.Report, *history.History, error) {
+	none := reports.Report{}
 	w, err := a.openWorld(ctx, f, url, chosen)
 	if err != nil {
-		return err
+		return none, nil, err
 	}
 	defer w.close()
 
 	recorded, err := openRecording(f.out)
 	if err != nil {
-		return exitWith(exitUsage, err)
+		return none, nil, exitWith(exitUsage, err)
 	}
 	w.runner.History = history.NewWriter(recorded)
 	w.runner.RequiredEndpoints = f.endpoints
@@ -159,21 +193,13 @@ func (a *app) run(ctx context.Context, f runFlags, url string) error {
 	a.cleanUp(ctx, w)
 	h, err := recorded.read()
 	if err != nil {
-		return exitWith(reports.ExitError, errors.Join(runErr, err))
+		return none, nil, exitWith(reports.ExitError, errors.Join(runErr, err))
 	}
-	if fatal := fatalError(runErr, ctx); fatal != nil {
-		return fatal
+	broken := w.broken()
+	if fatal := fatalError(runErr, ctx); fatal != nil && broken == nil {
+		return none, nil, fatal
 	}
-	report := known.Apply(reports.New(h, w.name, f.command(url)))
-	if f.out != "" {
-		if err := writeReports(f.out, report, h, f.format); err != nil {
-			return exitWith(reports.ExitError, err)
-		}
-	}
-	if f.identify {
-		return a.renderIdentity(report, f.format)
-	}
-	return a.render(report, h, f.reportFlags)
+	return reports.New(h, w.name, f.command(url)), h, broken
 }
 
 // check refuses flags that do not fit together before anything is sent.
@@ -186,6 +212,9 @@ func (f *runFlags) check(url string) error {
 	}
 	if f.windows < 2 {
 		return usageError("--windows %d: a drift shows in two windows at the least", f.windows)
+	}
+	if err := f.checkLab(url); err != nil {
+		return err
 	}
 	if url == "" {
 		for name, value := range map[string]string{
@@ -240,52 +269,4 @@ func fatalError(err error, ctx context.Context) error {
 	default:
 		return exitWith(reports.ExitError, fmt.Errorf("the run could not go on: %w", err))
 	}
-}
-
-// command is the run without what it selected, for the lines that reproduce a
-// result.
-func (f *runFlags) command(url string) string {
-	parts := []string{"ratecheck run"}
-	if url != "" {
-		parts = append(parts, url)
-	}
-	for _, flag := range []struct{ name, value string }{
-		{"--model", unless(f.model, "m")}, {"--key-template", f.keyTemplate},
-		{"--rpm", number(f.rpm)}, {"--tpm", number(f.tpm)}, {"--max-parallel", number(f.maxParallel)},
-		{"--provider-listen", f.providerListen}, {"--provider", f.providerURL},
-		{"--token-class", f.tokenClass}, {"--fault", f.fault}, {"--window", unless(f.window.String(), time.Minute.String())},
-		{"--windows", unless(strconv.Itoa(max(f.windows, scenarios.SteadyWindows)), strconv.Itoa(scenarios.SteadyWindows))},
-	} {
-		if flag.value != "" {
-			parts = append(parts, flag.name+" "+quote(flag.value))
-		}
-	}
-	if f.adminKey != "" {
-		parts = append(parts, `--admin-key "$`+adminKeyVariable+`"`)
-	}
-	for _, flag := range []struct {
-		name  string
-		given bool
-	}{{"--many-keys", f.manyKeys}, {"--yes", f.manyKeys && url != "" && !isLoopback(url)}} {
-		if flag.given {
-			parts = append(parts, flag.name)
-		}
-	}
-	return strings.Join(parts, " ")
-}
-
-func unless(value, usual string) string {
-	if value == usual {
-		return ""
-	}
-	return value
-}
-
-// quote makes a value safe to paste into a shell.
-func quote(value string) string {
-	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=@%+,"
-	if value != "" && strings.Trim(value, plain) == "" {
-		return value
-	}
-	return "'" + strings.ReplaceAll(value, "'", `'\''`) + "'"
 }

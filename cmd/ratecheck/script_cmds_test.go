@@ -72,7 +72,7 @@ func serving(ts *testscript.TestScript, neg bool, args []string) {
 	cmd := exec.Command(path, args[3:]...)
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.Dir = ts.Getenv("WORK")
-	cmd.Env = append(os.Environ(), "NO_COLOR=1")
+	cmd.Env = append(os.Environ(), "NO_COLOR=1", "RATECHECK_LAB="+ts.Getenv("RATECHECK_LAB"))
 	for _, secret := range []string{adminKeyVariable, "RED_KEY"} { // a script's own variables are not the process's
 		cmd.Env = append(cmd.Env, secret+"="+ts.Getenv(secret))
 	}

@@ -8,8 +8,9 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"ratecheck": main,
-		"badproxy":  badProxy,
+		"ratecheck":   main,
+		"badproxy":    badProxy,
+		"fakelitellm": fakeLiteLLM,
 	})
 }
 
@@ -20,12 +21,13 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":     exits,
-			"waitfor":   waitFor,
-			"serving":   serving,
-			"interrupt": interrupt,
-			"torn":      torn,
-			"httpcall":  httpCall,
+			"exits":       exits,
+			"waitfor":     waitFor,
+			"serving":     serving,
+			"interrupt":   interrupt,
+			"torn":        torn,
+			"httpcall":    httpCall,
+			"fakerelease": fakeRelease,
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Values[serversKey{}] = map[string]*background{}

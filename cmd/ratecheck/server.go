@@ -48,6 +48,11 @@ func listenAtPace(addr string, h http.Handler, patience time.Duration, p pace) (
 	if err != nil {
 		return nil, nil, fmt.Errorf("listening on %s: %w", addr, err)
 	}
+	return serveOn(listener, h, patience, p), listener.Addr(), nil
+}
+
+// serveOn serves h on a listener until stop is called.
+func serveOn(listener net.Listener, h http.Handler, patience time.Duration, p pace) (stop func()) {
 	server := &http.Server{Handler: p.cutSlow(h), ReadHeaderTimeout: p.header, IdleTimeout: p.idle, MaxHeaderBytes: maxHeaderBytes}
 	go func() { _ = server.Serve(listener) }()
 	return func() {
@@ -56,7 +61,7 @@ func listenAtPace(addr string, h http.Handler, patience time.Duration, p pace) (
 		if server.Shutdown(ctx) != nil {
 			_ = server.Close()
 		}
-	}, listener.Addr(), nil
+	}
 }
 
 // cutSlow bounds how long a body may be on its way and how long a write may

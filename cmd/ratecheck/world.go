@@ -50,7 +50,10 @@ func (p ourProvider) Calls(_ context.Context, from int) ([]history.Call, int, er
 }
 
 func (a *app) openWorld(ctx context.Context, f runFlags, url string, chosen []scenarios.Scenario) (*world, error) {
-	if url == "" {
+	switch {
+	case f.litellm != "":
+		return a.labWorld(ctx, f, chosen)
+	case url == "":
 		return embeddedWorld(f)
 	}
 	return a.realWorld(ctx, f, url, chosen)
@@ -91,7 +94,7 @@ func embeddedWith(f runFlags, name string, change func(*sim.Parts)) (*world, err
 			broken := w.Clock.Run(ctx, func() { played = play(ctx) })
 			return errors.Join(broken, played)
 		},
-		close: func() {},
+		close: func() {}, broken: func() error { return nil },
 	}, nil
 }
 
@@ -137,7 +140,7 @@ func (a *app) realWorld(ctx context.Context, f runFlags, raw string, chosen []sc
 	}
 	c := clock.System{}
 	w := &world{
-		name: base.Redacted(), close: func() {},
+		name: base.Redacted(), close: func() {}, broken: func() error { return nil },
 		play: func(ctx context.Context, play func(context.Context) error) error { return play(ctx) },
 		runner: scenarios.Runner{
 			Clock: c, Epoch: c.Now(), Seed: f.seed, RunID: id,

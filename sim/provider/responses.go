@@ -43,7 +43,7 @@ func (w responsesWire) item(c *call, status, text string) object {
 func (responsesWire) itemID(c *call) string { return "msg_" + strconv.Itoa(c.record.ID) }
 
 func (responsesWire) part(text string) object {
-	return object{"type": "output_text", "text": text, "annotations": []object{}}
+	return object{"type": "output_text", "text": text, "annotations": []object{}, "logprobs": []object{}}
 }
 
 // event is an event of the stream; those of the one output item name it.
