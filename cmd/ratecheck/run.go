@@ -46,6 +46,7 @@ type runFlags struct {
 	// identify prints how the target counts, and not what it keeps.
 	identify bool
 	manyKeys bool
+	simulateFlags
 	reportFlags
 }
 
@@ -83,6 +84,9 @@ about a second. With a URL it needs a way to get fresh keys with given limits
 	flags.StringVar(&f.providerURL, "provider", "", "our provider runs at `URL` already")
 	flags.StringVar(&f.tokenClass, "token-class", "", "how the target is declared to count tokens: check-then-charge")
 	flags.StringVar(&f.fault, "fault", "", "break the embedded reference in the way `NAME` says (see ratecheck list --faults)")
+	flags.StringVar(&f.simulate, "simulate", "", "run against the model of the LiteLLM release `VERSION`, on virtual time")
+	flags.BoolVar(&f.redis, "redis", false, "the simulated release counts in Redis instead of in memory")
+	flags.StringToStringVar(&f.env, "env", nil, "set `NAME=VALUE` in the environment of the simulated release")
 	f.addTo(flags)
 	flags.StringVar(&f.out, "out", "", "write history.ndjson and report.json into the folder `DIR`, and junit.xml or report.md where that format is asked for")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no progress")
@@ -169,6 +173,9 @@ func (f *runFlags) check(url string) error {
 	if f.windows < 2 {
 		return usageError("--windows %d: a drift shows in two windows at the least", f.windows)
 	}
+	if err := f.simulateFlags.check(url, f.fault); err != nil {
+		return err
+	}
 	if url == "" {
 		for name, value := range map[string]string{"--key-template": f.keyTemplate, "--provider-listen": f.providerListen, "--provider": f.providerURL} {
 			if value != "" {
@@ -233,6 +240,7 @@ func (f *runFlags) command(url string) string {
 			parts = append(parts, flag.name+" "+quote(flag.value))
 		}
 	}
+	parts = append(parts, f.arguments()...)
 	for _, flag := range []struct {
 		name  string
 		given bool

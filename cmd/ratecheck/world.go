@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	crand "crypto/rand"
 	"errors"
@@ -52,6 +53,9 @@ func (p ourProvider) Calls(_ context.Context, from int) ([]history.Call, int, er
 }
 
 func (a *app) openWorld(ctx context.Context, f runFlags, url string, chosen []scenarios.Scenario) (*world, error) {
+	if f.simulate != "" {
+		return simulatedWorld(f)
+	}
 	if url == "" {
 		return embeddedWorld(f)
 	}
@@ -73,7 +77,7 @@ func embeddedWorld(f runFlags) (*world, error) {
 
 // embeddedWith is an embedded world some of whose parts are changed.
 func embeddedWith(f runFlags, name string, change func(*sim.Parts)) (*world, error) {
-	template, err := target.ParseTemplate(defaultTemplate)
+	template, err := target.ParseTemplate(cmp.Or(f.keyTemplate, defaultTemplate))
 	if err != nil {
 		return nil, exitWith(reports.ExitError, err)
 	}
