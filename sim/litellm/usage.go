@@ -113,9 +113,15 @@ func deltaLength(delta json.RawMessage) int64 {
 // used is what a release charges for an answer. Where the answer does not tell,
 // LiteLLM counts the text itself.
 func (m *meter) used(release Release, r *request) int64 {
+	uncounted := release.Has(EmbeddingsUncounted)
 	switch {
 	case release.Has(ResponsesUncounted) && m.endpoint == history.Responses,
-		release.Has(EmbeddingsUncounted) && (m.endpoint == history.Embeddings || m.endpoint == history.Completions):
+		uncounted && m.endpoint == history.Embeddings:
+		return 0
+	case uncounted && m.endpoint == history.Completions && r.flag("stream"):
+		// A stream is put together as if it were chat; its prompt is not found.
+		return max(m.output, m.chars/charsPerToken)
+	case uncounted && m.endpoint == history.Completions:
 		return 0
 	}
 	input, output := m.input, m.output
