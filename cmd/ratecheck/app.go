@@ -107,7 +107,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root.SetErr(a.stderr)
 	root.AddCommand(
 		a.runCommand(&runFlags{}), a.identifyCommand(), a.checkCommand(), a.reportCommand(), a.listCommand(), a.explainCommand(),
-		a.serveCommand(), a.providerCommand(),
+		a.serveCommand(), a.providerCommand(), a.reproCommand(),
 	)
 	return root
 }
