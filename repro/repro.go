@@ -90,11 +90,11 @@ type Repro struct {
 	// helps until then; empty is nothing known.
 	Mechanism, Expected, Workaround string
 	// From is the first release that shows it, Before the first after it that
-	// does not; empty is that the newest does. RedisBefore is Before with
-	// Redis, where that is another.
-	From, Before, RedisBefore string
-	// MemoryOnly says that it is not there with Redis.
-	MemoryOnly bool
+	// does not; empty is that the newest does.
+	From, Before string
+	// MemoryOnly says that it is not there with Redis, RedisOnly that it is not
+	// there in memory.
+	MemoryOnly, RedisOnly bool
 	// Setup is what it is shown on where nobody says otherwise.
 	Setup  Setup
 	Limits history.Limits
@@ -138,12 +138,8 @@ func plain(text string) string {
 
 // ShownBy says whether the bug is known of a release that is started as usual.
 func (r Repro) ShownBy(s Setup) bool {
-	before := r.Before
-	if s.Redis && r.RedisBefore != "" {
-		before = r.RedisBefore
-	}
-	span := litellm.Trait{From: r.From, Before: before}
-	return span.In(s.Version) && !(s.Redis && r.MemoryOnly)
+	span := litellm.Trait{From: r.From, Before: r.Before}
+	return span.In(s.Version) && !(s.Redis && r.MemoryOnly) && (s.Redis || !r.RedisOnly)
 }
 
 // Releases says in words which releases have it.
@@ -152,8 +148,8 @@ func (r Repro) Releases() string {
 	switch {
 	case r.MemoryOnly:
 		return span + ", in memory"
-	case r.RedisBefore != "":
-		return span + " in memory, " + litellm.Trait{From: r.From, Before: r.RedisBefore}.Span() + " with Redis"
+	case r.RedisOnly:
+		return span + ", with Redis"
 	}
 	return span
 }

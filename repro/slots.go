@@ -44,12 +44,13 @@ func inFlightBelowZero() Repro {
 		ID: "litellm-in-flight-below-zero", Issues: []string{"16011", "32441"},
 		Title:      "refused requests give back slots that they never had",
 		Signatures: []string{"in-flight counter negative", "max_parallel_requests exceeded after 429"},
-		Mechanism: "The callback for failures is called for refusals too, and takes one from the counter. A refusal that comes from " +
-			"the process's own memory has added nothing before, so that a burst of refusals takes the counter below zero.",
+		Mechanism: "The callback for failures is called for refusals too, and takes one from the counter. A refusal by the process's own " +
+			"copy of the counter has added nothing before. With Redis such refusals come in the time that a callback is under way, " +
+			"so that a burst of refusals takes the counter below zero, by how much is chance (the model takes the most). In memory a callback runs within its refusal.",
 		Expected:   fmt.Sprintf("%d of the second burst are admitted", slots),
 		Workaround: "run 1.94 or later",
-		From:       v3Default, Before: gauge,
-		Setup: Setup{Version: lastBroken}, Limits: history.Limits{Parallel: n(slots)}, About: InFlight,
+		From:       v3Default, Before: gauge, RedisOnly: true,
+		Setup: Setup{Version: lastBroken, Redis: true}, Limits: history.Limits{Parallel: n(slots)}, About: InFlight,
 		Steps: func(time.Duration) []Step {
 			return []Step{
 				{Name: "hold", Times: slots, Shot: slow(1200*time.Millisecond, chat(2, 2)), What: "2 at once; the answers take 1.2 s"},
@@ -64,7 +65,10 @@ func inFlightBelowZero() Repro {
 			peak := p.peakOf("after")
 			return shownIf(peak > slots, "%d were in flight at once of %d", peak, slots)
 		},
-		Controls: []Control{{Name: "1.94.0, which counts slots", Setup: Setup{Version: gauge}}},
+		Controls: []Control{
+			{Name: "in memory", Setup: Setup{Version: lastBroken}},
+			{Name: "1.94.0, which counts slots", Setup: Setup{Version: gauge, Redis: true}},
+		},
 	}
 }
 

@@ -54,8 +54,12 @@ func (c *call) setKeyHeaders(h http.Header) {
 // refuse answers 429.
 func (c *call) refuse(w http.ResponseWriter, s *status) {
 	p, endpoint := c.proxy, c.request.endpoint
+	wait := p.Window
+	if opened := p.limiter.opened(c.owner); opened != 0 && !p.Release.Has(WholeWindowRetryAfter) {
+		wait = max(time.Second, time.Unix(0, opened).Add(p.Window).Sub(p.Clock.Now()).Round(time.Second))
+	}
 	// As the releases write it: the label says UTC whatever the zone is.
-	resets := p.Clock.Now().Add(p.Window).UTC()
+	resets := p.Clock.Now().Add(wait).UTC()
 	if p.Zone != nil && p.Release.Has(LocalTimeReset) {
 		resets = resets.In(p.Zone)
 	}
@@ -63,7 +67,7 @@ func (c *call) refuse(w http.ResponseWriter, s *status) {
 	c.setKeyHeaders(w.Header())
 	bare := p.Release.Has(NoRetryAfterBesideChat) && (endpoint == history.Completions || endpoint == history.Messages)
 	if !bare {
-		w.Header().Set("retry-after", strconv.Itoa(int(p.Window/time.Second)))
+		w.Header().Set("retry-after", strconv.Itoa(int(wait/time.Second)))
 		w.Header().Set("rate_limit_type", s.kind.String())
 		w.Header().Set("reset_at", at)
 	}

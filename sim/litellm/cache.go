@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// defaultTTL is how long an entry of the memory lives that was given no time.
+// defaultTTL is the time that LiteLLM's memory gives to what has none.
 const defaultTTL = 600 * time.Second
 
 // cacheSize is how many entries the memory holds where it is small.
@@ -24,9 +24,13 @@ type cache struct {
 	entries map[string]entry
 	// most is how many entries it holds; 0 is no bound.
 	most int
+	// ttl is how long an entry lives that was given no time.
+	ttl time.Duration
 }
 
-func newCache(most int) *cache { return &cache{entries: map[string]entry{}, most: most} }
+func newCache(most int, ttl time.Duration) *cache {
+	return &cache{entries: map[string]entry{}, most: most, ttl: ttl}
+}
 
 func (c *cache) get(now time.Time, key string) (int64, bool) {
 	e, there := c.entries[key]
@@ -49,11 +53,10 @@ func (c *cache) set(now time.Time, key string, value int64, ttl time.Duration) {
 	c.entries[key] = e
 }
 
-// add is an increment without a time of its own: what it makes lives for ten
-// minutes.
+// add is an increment, whose own time is dropped on the way.
 func (c *cache) add(now time.Time, key string, n int64) {
 	value, _ := c.get(now, key)
-	c.set(now, key, value+n, defaultTTL)
+	c.set(now, key, value+n, c.ttl)
 }
 
 // evict makes room for one entry: first what has expired goes, then what

@@ -17,16 +17,19 @@ type limiter struct {
 }
 
 func newLimiter(s Settings, c clock.Clock) *limiter {
-	most := 0
+	most, ttl := 0, s.Window
 	if s.Release.Has(SmallCache) {
 		most = cacheSize
+	}
+	if s.Release.Has(TenMinuteCounters) {
+		ttl = defaultTTL
 	}
 	l := &limiter{Settings: s, clock: c, slots: map[string]int64{}}
 	w := windows{release: s.Release, size: s.Window}
 	if s.Redis {
-		l.store = &redisStore{windows: w, redis: newRedis(), mirror: newCache(most)}
+		l.store = &redisStore{windows: w, redis: newRedis(), mirror: newCache(most, ttl)}
 	} else {
-		l.store = &memoryStore{windows: w, cache: newCache(most)}
+		l.store = &memoryStore{windows: w, cache: newCache(most, ttl)}
 	}
 	return l
 }
@@ -44,8 +47,10 @@ type admission struct {
 	owner    string
 	policy   reference.Policy
 	statuses []status
-	// reserved is how many tokens were taken before the call.
+	// reserved is how many tokens were taken before the call, in the window
+	// that was opened at opened.
 	reserved int64
+	opened   int64
 	gauged   bool
 	over     bool
 }
@@ -80,10 +85,12 @@ func (l *limiter) admit(owner string, policy reference.Policy, estimate int64) (
 		counted = append(counted, kind)
 	}
 	if refused := l.countWindowed(a, counted); refused != nil {
+		l.uncharge(a, counted)
 		return nil, refused
 	}
 	if most, limited := limit(reference.Slots); limited && !l.Release.Has(WindowedInFlight) {
 		if l.slots[owner]+1 > most {
+			l.uncharge(a, counted)
 			return nil, &status{kind: reference.Slots, limit: most, remaining: max(0, most-l.slots[owner]), over: true}
 		}
 		l.slots[owner]++
@@ -95,9 +102,11 @@ func (l *limiter) admit(owner string, policy reference.Policy, estimate int64) (
 		s := status{kind: reference.Tokens, limit: most, remaining: max(0, most-tokens), over: !fits}
 		if !fits {
 			l.releaseGauge(a)
+			l.uncharge(a, counted)
 			return nil, &s
 		}
 		a.reserved = estimate
+		a.opened = l.opened(owner)
 		a.statuses = append(a.statuses, s)
 	}
 	return a, nil
@@ -120,13 +129,16 @@ func (l *limiter) countWindowed(a *admission, kinds []reference.Kind) (refused *
 	}
 	// What the process remembers is asked first, and of no window.
 	for i, kind := range kinds {
-		if value, there := l.store.local().get(now, a.owner+names[i]); there {
+		if value, there := l.store.local().get(now, a.owner+names[i]); there && l.Release.Has(BlindLocalCheck) {
 			if s := say(kind, value); s.over {
 				return &s
 			}
 		}
 	}
 	for i, value := range l.store.count(now, a.owner, names) {
+		if kinds[i] == reference.Tokens && !l.Release.Has(OneTokenAhead) {
+			l.store.settle(now, a.owner, tokensName, -1)
+		}
 		s := say(kinds[i], value)
 		if s.over && refused == nil {
 			refused = &s
@@ -134,6 +146,23 @@ func (l *limiter) countWindowed(a *admission, kinds []reference.Kind) (refused *
 		a.statuses = append(a.statuses, s)
 	}
 	return refused
+}
+
+// uncharge takes back what a refused request was counted, where a release does.
+func (l *limiter) uncharge(a *admission, kinds []reference.Kind) {
+	if l.Release.Has(RefusalsCharged) || len(a.statuses) == 0 {
+		return
+	}
+	for _, kind := range kinds {
+		if kind == reference.Requests {
+			l.store.settle(l.clock.Now(), a.owner, requestsName, -1)
+		}
+	}
+}
+
+// opened is the mark of an owner's window; 0 is none.
+func (l *limiter) opened(owner string) int64 {
+	return l.store.look(l.clock.Now(), owner+windowName).Value
 }
 
 func (l *limiter) releaseGauge(a *admission) {
@@ -148,7 +177,11 @@ const lateCharge = 200 * time.Millisecond
 
 // succeeded charges what an answered request used, a little later.
 func (l *limiter) succeeded(a *admission, used int64) {
-	l.clock.AfterFunc(lateCharge, func() {
+	delay := lateCharge
+	if !l.Release.Has(LateCharges) {
+		delay = 0
+	}
+	l.clock.AfterFunc(delay, func() {
 		if a.over {
 			return
 		}
@@ -159,10 +192,16 @@ func (l *limiter) succeeded(a *admission, used int64) {
 		}
 		l.releaseGauge(a)
 		// Without a reservation even nothing is written down.
-		if n := used - a.reserved; n != 0 || l.Release.Has(ChargesAfterAnswer) {
+		if n := used - a.reserved; (n != 0 || l.Release.Has(ChargesAfterAnswer)) && l.maySettle(a) {
 			l.store.settle(now, a.owner, tokensName, n)
 		}
 	})
+}
+
+// maySettle says whether a settlement is written: guarded, it is not when the
+// window of its reservation is over.
+func (l *limiter) maySettle(a *admission) bool {
+	return a.reserved == 0 || l.Release.Has(UnguardedSettle) || l.opened(a.owner) == a.opened
 }
 
 // failed gives back what a request had reserved whose call failed.
@@ -176,21 +215,26 @@ func (l *limiter) failed(a *admission) {
 		l.store.giveBack(now, a.owner, parallelName, -1)
 	}
 	l.releaseGauge(a)
-	if a.reserved > 0 {
+	if a.reserved > 0 && l.maySettle(a) {
 		l.store.giveBack(now, a.owner, tokensName, -a.reserved)
 	}
 }
 
-// refusalDelay is how long a refusal takes to be told to the callbacks, which
-// give a slot back for it.
-const refusalDelay = time.Millisecond
+// redisTrip is what the callback of a refusal takes to reach Redis; in memory it
+// runs within the refusal. In the time between, others are refused by the
+// process's own copy, which adds nothing that their callbacks could take back.
+// On a real release it is chance how many; here it is a whole burst.
+const redisTrip = time.Millisecond
 
 // refusedCall is what the callbacks do with a refusal.
 func (l *limiter) refusedCall(owner string) {
 	if !l.Release.Has(ReleaseWithoutAcquire) {
 		return
 	}
-	l.clock.AfterFunc(refusalDelay, func() {
-		l.store.giveBack(l.clock.Now(), owner, parallelName, -1)
-	})
+	giveBack := func() { l.store.giveBack(l.clock.Now(), owner, parallelName, -1) }
+	if !l.Redis {
+		giveBack()
+		return
+	}
+	l.clock.AfterFunc(redisTrip, giveBack)
 }

@@ -123,7 +123,7 @@ func (l *limiter) state(owner string) State {
 		Parallel: l.store.look(now, owner+parallelName),
 	}
 	if opened := l.store.look(now, owner+windowName); opened.There {
-		s.Opened = time.Unix(opened.Value, 0)
+		s.Opened = time.Unix(0, opened.Value)
 	}
 	if !l.Release.Has(WindowedInFlight) {
 		s.Parallel = Counter{Value: l.slots[owner], There: true}

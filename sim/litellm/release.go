@@ -11,6 +11,7 @@ package litellm
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -60,15 +61,16 @@ func (r Release) Quirks() []Quirk {
 	return list
 }
 
-// without returns the release with the reservation switched off.
-func (r Release) withoutReservation() Release {
-	quirks := map[Quirk]bool{}
-	for q, has := range r.quirks {
-		quirks[q] = has
-	}
-	quirks[ChargesAfterAnswer], quirks[OneTokenAhead] = true, true
-	quirks[InjectsMaxTokens], quirks[UncappedFloor] = false, false
+// With returns the release with a quirk, or without it.
+func (r Release) With(q Quirk, has bool) Release {
+	quirks := maps.Clone(r.quirks)
+	quirks[q] = has
 	return Release{Version: r.Version, quirks: quirks}
+}
+
+// withoutReservation is the release with its reservation switched off.
+func (r Release) withoutReservation() Release {
+	return r.With(ChargesAfterAnswer, true).With(OneTokenAhead, true).With(InjectsMaxTokens, false).With(UncappedFloor, false)
 }
 
 // In says whether a release has the trait.

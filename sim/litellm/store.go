@@ -43,9 +43,17 @@ type windows struct {
 	size    time.Duration
 }
 
-// over says whether a window that was opened at a second is over.
+// mark is a time as a window's mark tells it, in nanoseconds.
+func (w windows) mark(now time.Time) int64 {
+	if w.release.Has(WholeSecondWindows) {
+		now = now.Truncate(time.Second)
+	}
+	return now.UnixNano()
+}
+
+// over says whether a window with a mark is over.
 func (w windows) over(now time.Time, opened int64, there bool) bool {
-	return !there || now.Unix()-opened >= int64(w.size/time.Second)
+	return !there || w.mark(now)-opened >= int64(w.size)
 }
 
 // memoryStore counts in the process.
@@ -67,7 +75,7 @@ func (m *memoryStore) open(now time.Time, owner string) {
 			m.cache.set(now, owner+name, 0, m.size)
 		}
 	}
-	m.cache.set(now, owner+windowName, now.Unix(), m.size)
+	m.cache.set(now, owner+windowName, m.mark(now), m.size)
 }
 
 func (m *memoryStore) count(now time.Time, owner string, names []string) []int64 {
@@ -134,7 +142,7 @@ func (s *redisStore) open(now time.Time, owner string) {
 	if !s.release.Has(SharedWindowKey) {
 		s.redis.remove(owner+requestsName, owner+tokensName)
 	}
-	s.redis.set(now, owner+windowName, now.Unix(), s.size)
+	s.redis.set(now, owner+windowName, s.mark(now), s.size)
 }
 
 func (s *redisStore) count(now time.Time, owner string, names []string) []int64 {
