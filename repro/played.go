@@ -105,8 +105,8 @@ func (p *Played) isOurs(nonce string) bool {
 	return false
 }
 
-// told says that what a finding rests on went as planned: that these steps were
-// answered with 200.
+// served says whether these steps were admitted, as a finding needs that rests on
+// them.
 func (p *Played) served(steps ...string) (Finding, bool) {
 	for _, step := range steps {
 		for _, a := range p.Attempts[step] {
@@ -118,16 +118,47 @@ func (p *Played) served(steps ...string) (Finding, bool) {
 	return Finding{}, true
 }
 
-// onlyAnswers says that nothing was answered with anything but 200 and 429.
-func (p *Played) onlyAnswers() (Finding, bool) {
+// lateMost is how late a step may come: the stories leave more room than that
+// between what they send and the edges of windows.
+const lateMost = 400 * time.Millisecond
+
+// Conclude says what came of a story. What was not answered, or not sent when it was
+// to be, tells nothing.
+func (r Repro) Conclude(p *Played) Finding {
+	begun := time.Duration(-1)
 	for _, step := range p.Steps {
-		for _, a := range p.Attempts[step.Name] {
-			if !admitted(a) && !refused(a) {
-				return Finding{Untold, fmt.Sprintf("%s was answered %s", step.Name, answerOf(a))}, false
-			}
+		if step.After == "" && (begun < 0 || p.firstSent(step)-step.Wait < begun) {
+			begun = p.firstSent(step) - step.Wait
 		}
 	}
-	return Finding{}, true
+	for _, step := range p.Steps {
+		if len(p.Attempts[step.Name]) != max(1, step.Times) {
+			return Finding{Untold, fmt.Sprintf("%s was not sent", step.Name)}
+		}
+		for _, a := range p.Attempts[step.Name] {
+			if !admitted(a) && !refused(a) || a.Error != "" {
+				return Finding{Untold, fmt.Sprintf("%s was answered %s", step.Name, answerOf(a))}
+			}
+		}
+		from := begun
+		for _, a := range p.Attempts[step.After] {
+			from = max(from, a.Done)
+		}
+		if late := p.firstSent(step) - from - step.Wait; late > lateMost {
+			return Finding{Untold, fmt.Sprintf("%s was sent %.1f s late: the machine is too busy", step.Name, late.Seconds())}
+		}
+	}
+	return r.Judge(p)
+}
+
+func (p *Played) firstSent(step Step) time.Duration {
+	first := time.Duration(-1)
+	for _, a := range p.Attempts[step.Name] {
+		if first < 0 || a.Sent < first {
+			first = a.Sent
+		}
+	}
+	return max(0, first)
 }
 
 func shownIf(shown bool, format string, args ...any) Finding {

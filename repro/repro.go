@@ -102,7 +102,8 @@ type Repro struct {
 	Steps  func(window time.Duration) []Step
 	// Poll is sent again and again behind the story until it is admitted, where
 	// that is asked for; nil is nothing.
-	Poll     *Step
+	Poll *Step
+	// Judge says what came of a story that was sent and answered as planned.
 	Judge    func(p *Played) Finding
 	Controls []Control
 }

@@ -95,9 +95,6 @@ func refusalCharged() Repro {
 			if f, ok := p.served("first"); !ok {
 				return f
 			}
-			if f, ok := p.onlyAnswers(); !ok {
-				return f
-			}
 			if !refused(p.one("refused")) {
 				return Finding{Untold, "the request beside the first was admitted: there are slots for more"}
 			}

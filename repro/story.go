@@ -102,7 +102,7 @@ func (r Repro) Tell(ctx context.Context, w *World, setup Setup, o Options) (*Sto
 	}
 	s := &Story{
 		Schema: Schema, ID: r.ID, Issues: append([]string{}, r.Issues...), Title: r.Title, Target: w.Name, Setup: setup, Limits: r.Limits,
-		Window: o.Window.Seconds(), Counted: r.About, Finding: r.Judge(played), Reference: r.Judge(beside), Expected: r.Expected,
+		Window: o.Window.Seconds(), Counted: r.About, Finding: r.Conclude(played), Reference: r.Conclude(beside), Expected: r.Expected,
 		Mechanism: r.Mechanism, Releases: r.Releases(), Workaround: r.Workaround, Timeline: timeline(r.About, played, beside),
 		Controls: []Variation{}, Real: r.realCommand(setup, o), repro: r, steps: played.Steps,
 	}
@@ -144,7 +144,7 @@ func (r Repro) onModel(ctx context.Context, setup Setup, limits history.Limits, 
 	if err != nil {
 		return Finding{}, err
 	}
-	return r.Judge(p), nil
+	return r.Conclude(p), nil
 }
 
 func (r Repro) realCommand(s Setup, o Options) string {

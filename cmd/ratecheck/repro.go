@@ -83,6 +83,8 @@ func (a *app) repro(ctx context.Context, f reproFlags, text string) error {
 		return usageError("--format %q is not known; there are %s", f.format, strings.Join(reproFormats(), ", "))
 	case f.window < leastWindow || f.window%time.Second != 0:
 		return usageError("--window %s: give whole seconds, from %s up", f.window, leastWindow)
+	case f.env["LITELLM_RATE_LIMIT_WINDOW_SIZE"] != "":
+		return usageError("--env LITELLM_RATE_LIMIT_WINDOW_SIZE: the stories keep to the window; use --window")
 	case text == "":
 		return a.listRepros(repro.Catalogue())
 	}
