@@ -107,7 +107,7 @@ func Traits() []Trait {
 		{LeaverNotSettled, "27955", "1.82.0", "1.91.0", "a stream whose client leaves is never settled: its slot stays taken, and it costs what it cost before its call"},
 
 		{ResponsesUncounted, "17706", firstRelease, "1.80.10", "the usage of /v1/responses is not read"},
-		{EmbeddingsUncounted, "27738", firstRelease, "1.91.0", "the usage of embeddings and plain text completions is not read, and of streamed ones only the output"},
+		{EmbeddingsUncounted, "27738", firstRelease, "1.91.0", "the usage of embeddings and text completions that are not streamed is not read"},
 
 		{NoHeadersOnStreams, "27748", firstRelease, "", "streams carry no rate headers"},
 		{NoHeadersOnMessages, "27748", firstRelease, "1.103.0", "answers of /v1/messages carry no rate headers"},

@@ -118,11 +118,8 @@ func (m *meter) used(release Release, r *request) int64 {
 	case release.Has(ResponsesUncounted) && m.endpoint == history.Responses,
 		uncounted && m.endpoint == history.Embeddings:
 		return 0
-	case uncounted && m.endpoint == history.Completions && r.flag("stream"):
-		// A stream is put together as if it were chat; its prompt is not found.
-		return max(m.output, m.chars/charsPerToken)
-	case uncounted && m.endpoint == history.Completions:
-		return 0
+	case uncounted && m.endpoint == history.Completions && !r.flag("stream"):
+		return 0 // a stream is put together as if it were chat, and counted
 	}
 	input, output := m.input, m.output
 	if !m.told {
