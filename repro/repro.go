@@ -133,14 +133,15 @@ func Find(text string) []Repro {
 // plain is a text in lower case, its words with a blank between.
 func plain(text string) string {
 	return strings.Join(strings.FieldsFunc(strings.ToLower(text), func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9')
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9')
 	}), " ")
 }
 
 // ShownBy says whether the bug is known of a release that is started as usual.
 func (r Repro) ShownBy(s Setup) bool {
 	span := litellm.Trait{From: r.From, Before: r.Before}
-	return span.In(s.Version) && !(s.Redis && r.MemoryOnly) && (s.Redis || !r.RedisOnly)
+	elsewhere := s.Redis && r.MemoryOnly || !s.Redis && r.RedisOnly
+	return span.In(s.Version) && !elsewhere
 }
 
 // Releases says in words which releases have it.

@@ -2,6 +2,7 @@ package repro
 
 import (
 	"cmp"
+	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -151,7 +152,7 @@ func TestTheCommandsOfAStoryTellTheProvider(t *testing.T) {
 			endpoint := cmp.Or(step.Shot.Endpoint, history.Chat)
 			if err := c.Run(t.Context(), func() {
 				body := strings.NewReader(stepBody(step.Shot))
-				req := httptest.NewRequest("POST", history.EndpointPath(endpoint), body)
+				req := httptest.NewRequest(http.MethodPost, history.EndpointPath(endpoint), body)
 				p.ServeHTTP(httptest.NewRecorder(), req)
 			}); err != nil {
 				t.Fatal(err)

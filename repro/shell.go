@@ -88,22 +88,17 @@ func (s *Story) Curl() []string {
 		if step.Times > 1 {
 			call = fmt.Sprintf("( for i in $(seq %d); do %s & done; wait )", step.Times, call)
 		}
-		switch {
-		case step.After == "":
+		if step.After == "" {
 			lines = append(lines, fmt.Sprintf("( sleep %.1f; %s ) &", step.Wait.Seconds(), call))
-		default:
-			if waited[step.After] == 0 && !s.isWaitedFor(lines) {
-				lines = append(lines, "wait")
-			}
-			lines = append(lines, fmt.Sprintf("sleep %.1f; %s", max(0, step.Wait-waited[step.After]).Seconds(), call))
-			waited[step.After] = max(step.Wait, waited[step.After])
+			continue
 		}
+		if strings.HasSuffix(lines[len(lines)-1], "&") {
+			lines = append(lines, "wait")
+		}
+		lines = append(lines, fmt.Sprintf("sleep %.1f; %s", max(0, step.Wait-waited[step.After]).Seconds(), call))
+		waited[step.After] = max(step.Wait, waited[step.After])
 	}
 	return append(lines, "wait")
-}
-
-func (s *Story) isWaitedFor(lines []string) bool {
-	return !strings.HasSuffix(lines[len(lines)-1], "&")
 }
 
 // stepBody is a request whose text tells the provider what to answer.

@@ -15,7 +15,7 @@ import (
 // TestReproIsTold: the story that most people come for, as it is printed.
 func TestReproIsTold(t *testing.T) {
 	for format, path := range map[string]string{
-		formatText: "testdata/repro-litellm-24677.txt", formatMarkdown: "testdata/repro-litellm-24677.md",
+		formatText: "testdata/repro-litellm-24677.golden", formatMarkdown: "testdata/repro-litellm-24677.md",
 	} {
 		got := reproOutput(t, "litellm-24677", "--format", format)
 		if *update {
