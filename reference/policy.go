@@ -167,6 +167,9 @@ func NewPolicy(requests, tokens, slots *int64) Policy {
 	return Policy{Key: Key{Limits: Limits{RPM: requests, TPM: tokens, MaxParallel: slots}}}
 }
 
+// KeyLimit is the key's own limit of a kind, and Unlimited where it has none.
+func (p Policy) KeyLimit(kind Kind) int64 { return p.Key.kinds()[kind] }
+
 // Validate refuses what no request can be judged by: a limit below 0, a limit
 // type that is not known, an owner without an id. The error names the owner.
 func (p *Policy) Validate() error {

@@ -25,6 +25,8 @@ type Parts struct {
 	Store  reference.Store
 	Keys   reference.Keys
 	Window time.Duration
+	// Upstream is where the provider is on the Transport, with /v1.
+	Upstream *url.URL
 	// Transport carries the proxy's calls to the provider.
 	Transport http.RoundTripper
 	// Wrap goes around the proxy; nil is nothing.
@@ -55,7 +57,10 @@ func NewWorld(seed uint64, window time.Duration, keys reference.Keys, model stri
 	epoch := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(seed * 2654435761 % minute))
 	v := clock.NewVirtual(seed, epoch)
 	network := NewNetwork(v, seed)
-	p := Parts{Clock: v, Store: reference.NewMemory(), Keys: keys, Window: window, Transport: network}
+	p := Parts{
+		Clock: v, Store: reference.NewMemory(), Keys: keys, Window: window, Transport: network,
+		Upstream: &url.URL{Scheme: "http", Host: providerHost, Path: "/v1"},
+	}
 	if change != nil {
 		change(&p)
 	}
@@ -65,7 +70,7 @@ func NewWorld(seed uint64, window time.Duration, keys reference.Keys, model stri
 	}
 	var proxy http.Handler = reference.NewProxy(reference.ProxyConfig{
 		Clock: v, Store: p.Store, Keys: p.Keys, Window: p.Window, Transport: p.Transport, Models: []string{model},
-		Upstream: &url.URL{Scheme: "http", Host: providerHost, Path: "/v1"}, NewID: callIDs(seed),
+		Upstream: p.Upstream, NewID: callIDs(seed),
 	})
 	if p.Wrap != nil {
 		proxy = p.Wrap(proxy)

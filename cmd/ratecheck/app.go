@@ -109,7 +109,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root.SetErr(a.stderr)
 	root.AddCommand(
 		a.runCommand(&runFlags{}), a.identifyCommand(), a.checkCommand(), a.reportCommand(), a.listCommand(), a.explainCommand(),
-		a.serveCommand(), a.providerCommand(), a.labCommand(), a.matrixCommand(),
+		a.serveCommand(), a.providerCommand(), a.labCommand(), a.matrixCommand(), a.reproCommand(),
 	)
 	return root
 }

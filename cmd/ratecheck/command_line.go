@@ -20,6 +20,9 @@ func (f *runFlags) command(url string) string {
 		parts = append(append(parts, "--litellm "+f.litellm), f.lab.given()...)
 		usualWindow = labWindow
 	}
+	if f.simulate != "" {
+		parts = append(append(parts, "--simulate "+quote(f.simulate)), f.lab.given()...)
+	}
 	for _, flag := range []struct{ name, value string }{
 		{"--model", unless(f.model, "m")}, {"--key-template", f.keyTemplate},
 		{"--rpm", number(f.rpm)}, {"--tpm", number(f.tpm)}, {"--max-parallel", number(f.maxParallel)},

@@ -37,9 +37,12 @@ func (f *runFlags) forLab(windowGiven bool) error {
 
 // checkLab refuses what does not go with a release that is started for the run.
 func (f *runFlags) checkLab(url string) error {
+	if f.simulate != "" {
+		return f.checkSimulated(url)
+	}
 	if f.litellm == "" {
 		if given := f.lab.given(); len(given) > 0 {
-			return usageError("%s is for a release that is started for the run: add --litellm VERSION", given[0])
+			return usageError("%s is for a release that is started or simulated for the run: add --litellm VERSION or --simulate VERSION", given[0])
 		}
 		return nil
 	}

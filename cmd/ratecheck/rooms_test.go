@@ -64,6 +64,7 @@ func TestRoomsKnowOnlyWhomTheyMay(t *testing.T) {
 		"scenarios":     {"driver", "target", "history", "clock"},
 		"lab":           {"sim", "target", "clock"},
 		"reports":       {"checker", "history"},
+		"repro":         {"driver", "target", "scenarios", "history", "clock", "reference", "sim", "sim/litellm", "sim/provider"},
 		"cmd/ratecheck": nil, // knows all
 	}
 	seen := map[string]bool{}

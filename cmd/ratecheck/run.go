@@ -46,6 +46,8 @@ type runFlags struct {
 	// litellm is the real release to run against; empty is none.
 	litellm string
 	lab     labFlags
+	// simulate is the release whose model to run against; empty is none.
+	simulate string
 	reportFlags
 }
 
@@ -96,6 +98,7 @@ starts that release first, as lab does, and ends it afterwards.`,
 	flags.StringVar(&f.providerURL, "provider", "", "our provider runs at `URL` already")
 	flags.StringVar(&f.tokenClass, "token-class", "", "how the target is declared to count tokens: check-then-charge")
 	flags.StringVar(&f.fault, "fault", "", "break the embedded reference in the way `NAME` says (see ratecheck list --faults)")
+	flags.StringVar(&f.simulate, "simulate", "", "run against the model of the LiteLLM release `VERSION`, on virtual time")
 	f.addTo(flags)
 	flags.StringVar(&f.out, "out", "", "write history.ndjson and report.json into the folder `DIR`, and junit.xml or report.md where that format is asked for")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no progress")

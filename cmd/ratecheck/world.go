@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	crand "crypto/rand"
 	"errors"
@@ -53,6 +54,8 @@ func (a *app) openWorld(ctx context.Context, f runFlags, url string, chosen []sc
 	switch {
 	case f.litellm != "":
 		return a.labWorld(ctx, f, chosen)
+	case f.simulate != "":
+		return simulatedWorld(f)
 	case url == "":
 		return embeddedWorld(f)
 	}
@@ -74,7 +77,7 @@ func embeddedWorld(f runFlags) (*world, error) {
 
 // embeddedWith is an embedded world some of whose parts are changed.
 func embeddedWith(f runFlags, name string, change func(*sim.Parts)) (*world, error) {
-	template, err := target.ParseTemplate(defaultTemplate)
+	template, err := target.ParseTemplate(cmp.Or(f.keyTemplate, defaultTemplate))
 	if err != nil {
 		return nil, exitWith(reports.ExitError, err)
 	}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"bytes"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/ratecheck/ratecheck/lab"
+	"github.com/ratecheck/ratecheck/sim/litellm"
+)
+
+// settingsOf are those of a release as the runs of these tests use it: on a
+// machine that is not in UTC.
+func settingsOf(t *testing.T, version string, redis bool, window time.Duration) litellm.Settings {
+	t.Helper()
+	release, err := litellm.Find(version)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return litellm.Settings{Release: release, Redis: redis, Window: window, Zone: time.FixedZone("", int(time.Hour/time.Second))}
+}
+
+// TestEachQuirkIsASwitch: a release without one of its quirks does something
+// else, with one of the stores, in a run of all scenarios.
+func TestEachQuirkIsASwitch(t *testing.T) {
+	f := runFlags{seed: 1, window: 5 * time.Second, model: "m", keyTemplate: lab.KeyTemplate}
+	for _, trait := range litellm.Traits() {
+		t.Run(string(trait.Quirk), func(t *testing.T) {
+			t.Parallel()
+			switch trait.Quirk {
+			case litellm.ReservationSwitch:
+				switchesReservation(t)
+				return
+			case litellm.InternalMetadataOnResponse:
+				return // no scenario keeps what /v1/responses is sent; litellm-35197 does
+			}
+			f := f
+			f.manyKeys = trait.Quirk == litellm.SmallCache
+			differs := func(version string, redis bool) bool {
+				s := settingsOf(t, version, redis, f.window)
+				with := recordedWith(t, f, s.Apply(nil))
+				s.Release = s.Release.With(trait.Quirk, false)
+				return !bytes.Equal(with, recordedWith(t, f, s.Apply(nil)))
+			}
+			if !slices.ContainsFunc(litellm.Releases(), func(version string) bool {
+				return trait.In(version) && (differs(version, false) || differs(version, true))
+			}) {
+				t.Errorf("nobody sees whether a release has it: %s", trait.What)
+			}
+		})
+	}
+}
+
+// switchesReservation: the variable does nothing to a release that does not read
+// it.
+func switchesReservation(t *testing.T) {
+	t.Helper()
+	off := map[string]string{"LITELLM_TPM_TOKEN_RESERVATION_ENABLED": "false"}
+	s := settingsOf(t, "1.94.0", false, 5*time.Second)
+	s.Release = s.Release.With(litellm.ReservationSwitch, false)
+	if s, err := s.WithEnvironment(off); err != nil || s.Release.Has(litellm.ChargesAfterAnswer) {
+		t.Errorf("it is switched off all the same: %v", err)
+	}
+}
+
+// TestAModelRepeatsItself: the same seed gives the same history, byte for byte.
+func TestAModelRepeatsItself(t *testing.T) {
+	f := runFlags{seed: 3, window: 5 * time.Second, model: "m", keyTemplate: lab.KeyTemplate}
+	for _, version := range litellm.Releases() {
+		for _, redis := range []bool{false, true} {
+			s := settingsOf(t, version, redis, f.window)
+			if !bytes.Equal(recordedWith(t, f, s.Apply(nil)), recordedWith(t, f, s.Apply(nil))) {
+				t.Errorf("%s, Redis %t: one seed gave two histories", version, redis)
+			}
+		}
+	}
+}

@@ -1,0 +1,257 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ratecheck/ratecheck/clock"
+	"github.com/ratecheck/ratecheck/driver"
+	"github.com/ratecheck/ratecheck/lab"
+	"github.com/ratecheck/ratecheck/reports"
+	"github.com/ratecheck/ratecheck/repro"
+	"github.com/ratecheck/ratecheck/scenarios"
+	"github.com/ratecheck/ratecheck/sim/provider"
+	"github.com/ratecheck/ratecheck/target"
+)
+
+// The exit codes of repro beside 0, which is reproduced.
+const (
+	exitNotShown = 1
+	exitUntold   = 2
+)
+
+// reproFlags are the flags of repro.
+type reproFlags struct {
+	simulate  string
+	real      string
+	redis     bool
+	env       map[string]string
+	window    time.Duration
+	seed      uint64
+	untilOpen bool
+	format    string
+}
+
+func reproFormats() []string { return []string{formatText, formatJSON, formatMarkdown} }
+
+func (a *app) reproCommand() *cobra.Command {
+	var f reproFlags
+	cmd := &cobra.Command{
+		Use:   "repro [ID|TEXT]",
+		Short: "Replay a known bug of LiteLLM beside the correct behaviour",
+		Long: `repro plays the story of a known bug on the model of a release, or on a real one,
+and beside it on the reference: what is sent when, what the limiter counts, what
+was really used. Without an ID it lists the bugs; a TEXT, such as an error
+message or the title of an issue, finds those that it belongs to.
+
+Exit codes: 0 reproduced, 1 the target does not show it, 2 it could not be told;
+otherwise those of ratecheck run.`,
+		Example: `  ratecheck repro
+  ratecheck repro litellm-24677
+  ratecheck repro litellm-24677 --real 1.82.3 --redis
+  ratecheck repro Incorrect TPM limiting for virtual keys --format markdown`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.repro(cmd.Context(), f, strings.Join(args, " "))
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.simulate, "simulate", "", "play it on the model of the LiteLLM release `VERSION` (default one that shows it)")
+	flags.StringVar(&f.real, "real", "", "install and start the LiteLLM release `VERSION` on this machine, and play it there")
+	flags.BoolVar(&f.redis, "redis", false, "let the release count in Redis instead of in memory")
+	flags.StringToStringVar(&f.env, "env", nil, "set `NAME=VALUE` in the environment of the release")
+	flags.DurationVar(&f.window, "window", repro.DefaultWindow, "length of the release's windows, whole seconds")
+	flags.Uint64Var(&f.seed, "seed", 1, "seed of the model's world")
+	flags.BoolVar(&f.untilOpen, "until-open", false, "go on until the key is admitted again, up to twelve minutes")
+	flags.StringVar(&f.format, "format", formatText, "what is printed: "+strings.Join(reproFormats(), ", "))
+	cmd.MarkFlagsMutuallyExclusive("simulate", "real")
+	return cmd
+}
+
+func (a *app) repro(ctx context.Context, f reproFlags, text string) error {
+	const leastWindow = 4 * time.Second // a window on whole seconds is up to one shorter, and the stories need three
+	switch {
+	case !slices.Contains(reproFormats(), f.format):
+		return usageError("--format %q is not known; there are %s", f.format, strings.Join(reproFormats(), ", "))
+	case f.window < leastWindow || f.window%time.Second != 0:
+		return usageError("--window %s: give whole seconds, from %s up", f.window, leastWindow)
+	case f.env["LITELLM_RATE_LIMIT_WINDOW_SIZE"] != "":
+		return usageError("--env LITELLM_RATE_LIMIT_WINDOW_SIZE: the stories keep to the window; use --window")
+	case text == "":
+		return a.listRepros(repro.Catalogue())
+	}
+	found := repro.Find(text)
+	switch len(found) {
+	case 0:
+		return usageError("no known bug is called %q, and no error message of one is like it; `ratecheck repro` lists them", text)
+	case 1:
+	default:
+		if err := a.listRepros(found); err != nil {
+			return err
+		}
+		return usageError("%q belongs to %d known bugs; name one of them", text, len(found))
+	}
+	r := found[0]
+	setup := repro.Setup{Version: r.Setup.Version, Redis: r.Setup.Redis || f.redis, Env: map[string]string{}}
+	for _, env := range []map[string]string{r.Setup.Env, f.env} {
+		for name, value := range env {
+			setup.Env[name] = value
+		}
+	}
+	options := repro.Options{Window: f.window, Seed: f.seed, UntilOpen: f.untilOpen}
+	var w *repro.World
+	var err error
+	if f.real != "" {
+		setup.Version = f.real
+		real, stop, startErr := a.realRelease(ctx, setup, f.window)
+		if startErr != nil {
+			return startErr
+		}
+		defer stop()
+		w = real
+	} else {
+		if f.simulate != "" {
+			setup.Version = f.simulate
+		}
+		if w, err = repro.ModelOf(setup, f.window, f.seed); err != nil {
+			return exitWith(exitUsage, err)
+		}
+	}
+	story, err := r.Tell(ctx, w, setup, options)
+	if err != nil {
+		return a.reproError(ctx, err)
+	}
+	if err := a.tell(story, f.format); err != nil {
+		return exitWith(reports.ExitError, err)
+	}
+	switch story.Finding.Outcome {
+	case repro.Reproduced:
+		return nil
+	case repro.NotReproduced:
+		return exitWith(exitNotShown, nil)
+	default:
+		return exitWith(exitUntold, nil)
+	}
+}
+
+func (a *app) reproError(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return exitWith(reports.ExitInterrupted, fmt.Errorf("interrupted: %w", err))
+	}
+	if fatal := fatalError(err, ctx); fatal != nil {
+		return fatal
+	}
+	return exitWith(reports.ExitError, err)
+}
+
+// labFolder is where real releases are installed: RATECHECK_LAB, or a folder of
+// the user's cache.
+func (a *app) labFolder() (string, error) {
+	if dir := a.getenv("RATECHECK_LAB"); dir != "" {
+		return dir, nil
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("finding a folder to install into: %w; set RATECHECK_LAB", err)
+	}
+	return filepath.Join(cache, "ratecheck-lab"), nil
+}
+
+// realRelease installs and starts a release with our provider behind it.
+func (a *app) realRelease(ctx context.Context, setup repro.Setup, window time.Duration) (_ *repro.World, stop func(), err error) {
+	dir, err := a.labFolder()
+	if err != nil {
+		return nil, nil, exitWith(exitUsage, err)
+	}
+	release, err := lab.Install(ctx, dir, setup.Version, a.stderr)
+	if err != nil {
+		return nil, nil, exitWith(exitUsage, err)
+	}
+	work, err := os.MkdirTemp("", "ratecheck-repro-")
+	if err != nil {
+		return nil, nil, exitWith(reports.ExitError, fmt.Errorf("making a working folder: %w", err))
+	}
+	c := clock.System{}
+	epoch := c.Now()
+	p := provider.New(c, epoch)
+	stopProvider, at, err := listenAndServe("127.0.0.1:0", p, shutdownPatience)
+	if err != nil {
+		return nil, nil, errors.Join(exitWith(reports.ExitError, err), os.RemoveAll(work))
+	}
+	instance, err := release.Start(ctx, lab.Options{
+		Dir: work, Upstream: "http://" + at.String() + "/v1", Models: []string{repro.Model}, Redis: setup.Redis, Window: window, Env: setup.Env,
+	})
+	stop = func() {
+		if err := errors.Join(instance.Stop(), os.RemoveAll(work)); err != nil {
+			_, _ = fmt.Fprintln(a.stderr, "ratecheck: "+err.Error())
+		}
+		stopProvider()
+	}
+	if err != nil {
+		stop()
+		return nil, nil, exitWith(exitUnreachable, err)
+	}
+	w, err := worldOf(instance.URL(), setup, window, c, epoch, p)
+	if err != nil {
+		stop()
+		return nil, nil, exitWith(reports.ExitError, err)
+	}
+	return w, stop, nil
+}
+
+func worldOf(url string, setup repro.Setup, window time.Duration, c clock.Clock, epoch time.Time, p *provider.Provider) (*repro.World, error) {
+	base, err := parseBase("the release's URL", url)
+	if err != nil {
+		return nil, err
+	}
+	template, err := target.ParseTemplate(lab.KeyTemplate)
+	if err != nil {
+		return nil, err
+	}
+	id, err := freshRunID()
+	if err != nil {
+		return nil, err
+	}
+	return &repro.World{
+		Name: "LiteLLM " + setup.Version + " (" + setup.Store() + ")",
+		Runner: scenarios.Runner{
+			Clock: c, Epoch: epoch, Seed: 1, RunID: id,
+			Target: target.Target{
+				URL: base, Transport: driver.NewTransport(), Model: repro.Model, Window: window,
+				Keys: template, Provider: repro.Ledger{Provider: p},
+			},
+		},
+		Run: func(ctx context.Context, f func(context.Context) error) error { return f(ctx) },
+	}, nil
+}
+
+func (a *app) listRepros(list []repro.Repro) error {
+	var rows [][]string
+	for _, r := range list {
+		rows = append(rows, []string{r.ID, strings.Join(r.Issues, ", "), r.Title, r.Releases()})
+	}
+	return reports.Table(a.stdout, []string{"repro", "issues", "what is wrong", "releases"}, rows)
+}
+
+func (a *app) tell(s *repro.Story, format string) error {
+	switch format {
+	case formatJSON:
+		e := json.NewEncoder(a.stdout)
+		e.SetIndent("", "  ")
+		e.SetEscapeHTML(false)
+		return e.Encode(s)
+	case formatMarkdown:
+		_, err := fmt.Fprint(a.stdout, reproMarkdown(s))
+		return err
+	default:
+		return a.reproText(s)
+	}
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ratecheck/ratecheck/lab"
+	"github.com/ratecheck/ratecheck/sim/litellm"
+)
+
+// modelSettings are those of the model that stands for the target; f.simulate
+// must not be empty.
+func (f *runFlags) modelSettings() (litellm.Settings, error) {
+	release, err := litellm.Find(f.simulate)
+	if err != nil {
+		return litellm.Settings{}, usageError("--simulate: %w", err)
+	}
+	if f.window%time.Second != 0 {
+		return litellm.Settings{}, usageError("--window %s: LiteLLM's windows are whole seconds", f.window)
+	}
+	env, err := pairs("--env", f.lab.env)
+	if err != nil {
+		return litellm.Settings{}, err
+	}
+	s, err := litellm.Settings{Release: release, Redis: f.lab.redis, Window: f.window}.WithEnvironment(env)
+	if err != nil {
+		return s, usageError("--env: %w", err)
+	}
+	return s, nil
+}
+
+// checkSimulated refuses flags that do not go with a model.
+func (f *runFlags) checkSimulated(url string) error {
+	switch {
+	case url != "":
+		return usageError("--simulate puts a model in the place of a target; leave out the URL")
+	case f.fault != "":
+		return usageError("--fault breaks the embedded reference; leave out --simulate")
+	case f.litellm != "":
+		return usageError("--litellm starts the release itself and --simulate its model; leave either out")
+	case f.lab.workers > 1 || f.lab.replicas > 1 || len(f.lab.general) > 0:
+		return usageError("a model is one process without general settings; leave out --workers, --replicas and --general")
+	}
+	_, err := f.modelSettings()
+	return err
+}
+
+// simulatedWorld is a model of a release with our provider on virtual time.
+func simulatedWorld(f runFlags) (*world, error) {
+	settings, err := f.modelSettings()
+	if err != nil {
+		return nil, err
+	}
+	f.keyTemplate = lab.KeyTemplate
+	store := "memory"
+	if f.lab.redis {
+		store = "Redis"
+	}
+	name := fmt.Sprintf("model of LiteLLM %s with %s", settings.Release.Version, store)
+	if len(f.lab.env) > 0 {
+		name += " and " + strings.Join(slices.Sorted(slices.Values(f.lab.env)), ", ")
+	}
+	return embeddedWith(f, name, settings.Apply(nil))
+}
