@@ -86,27 +86,45 @@ func judgeOneCall(v *view) finding {
 
 func judgeRefusedFree(v *view) finding {
 	var said []string
+	var open *finding // the first key of which nothing can be told
 	for _, k := range v.keys {
-		blocked, fill := step(k.attempts, "blocked"), step(k.attempts, "fill")
-		if len(certain(withOutcome(blocked, refused))) == 0 {
-			return undecided(fmt.Sprintf("nothing was refused on the key with %s: %s", describeLimits(k), firstTrouble(blocked)))
+		f := v.refusedFree(k)
+		switch {
+		case f.verdict == Fail:
+			return f
+		case f.verdict == Pass:
+			said = append(said, f.message)
+		case open == nil:
+			open = &f
 		}
-		if len(certain(withOutcome(fill, refused))) == 0 || k.Limits.Requests == nil {
-			return undecided(fmt.Sprintf("the request limit of the key with %s could not be used up", describeLimits(k)))
-		}
-		for _, a := range v.falselyRefused(k) {
-			if a.Step == "fill" && !a.doubtful {
-				return finding{
-					verdict: Fail, message: fmt.Sprintf("%d refused requests were charged as requests on a key with %s", count(blocked, refused), describeLimits(k)),
-					expected: fmt.Sprintf("%d requests admitted before one is refused for requests", *k.Limits.Requests),
-					observed: fmt.Sprintf("%d admitted", count(k.attempts, admitted)),
-					attempts: append(firstFew(ids(withOutcome(blocked, refused))), a.ID),
-				}
-			}
-		}
-		said = append(said, fmt.Sprintf("%s: %d refused, and all %d requests admitted", describeLimits(k), count(blocked, refused), count(k.attempts, admitted)))
+	}
+	if open != nil {
+		return *open
 	}
 	return passed(strings.Join(said, "; "))
+}
+
+// refusedFree judges a key on which requests were refused for one limit before
+// another was used up.
+func (v *view) refusedFree(k keyView) finding {
+	blocked, fill := step(k.attempts, "blocked"), step(k.attempts, "fill")
+	if len(certain(withOutcome(blocked, refused))) == 0 {
+		return undecided(fmt.Sprintf("nothing was refused on the key with %s: %s", describeLimits(k), firstTrouble(blocked)))
+	}
+	if len(certain(withOutcome(fill, refused))) == 0 || k.Limits.Requests == nil {
+		return undecided(fmt.Sprintf("the request limit of the key with %s could not be used up", describeLimits(k)))
+	}
+	for _, a := range v.falselyRefused(k) {
+		if a.Step == "fill" && !a.doubtful {
+			return finding{
+				verdict: Fail, message: fmt.Sprintf("%d refused requests were charged as requests on a key with %s", count(blocked, refused), describeLimits(k)),
+				expected: fmt.Sprintf("%d requests admitted before one is refused for requests", *k.Limits.Requests),
+				observed: fmt.Sprintf("%d admitted", count(k.attempts, admitted)),
+				attempts: append(firstFew(ids(withOutcome(blocked, refused))), a.ID),
+			}
+		}
+	}
+	return passed(fmt.Sprintf("%s: %d refused, and all %d requests admitted", describeLimits(k), count(blocked, refused), count(k.attempts, admitted)))
 }
 
 func judgeTokensUsable(v *view) finding {

@@ -48,6 +48,9 @@ func Habits() []Limiter {
 			now := c.Now().Add(-90 * time.Second)
 			retryAsDate(h, now)
 			h.Set("Date", now.UTC().Format(http.TimeFormat))
+			if at, err := time.Parse(resetAtLayout, h.Get("Reset_at")); err == nil {
+				h.Set("Reset_at", at.Add(now.Sub(c.Now())).Format(resetAtLayout))
+			}
 		}),
 		heads("closes", "closes the connection after a refusal", func(_ clock.Clock, h http.Header, status int) {
 			if status == http.StatusTooManyRequests {
@@ -56,6 +59,9 @@ func Habits() []Limiter {
 		}),
 	}
 }
+
+// resetAtLayout is how a refusal tells when its limit resets (rule 24).
+const resetAtLayout = "2006-01-02 15:04:05 UTC"
 
 // retryAsDate writes the instant at which the seconds are over, cut to the
 // second as an HTTP-date is.
