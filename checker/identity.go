@@ -100,7 +100,7 @@ func (j *joined) requestCounting() Counting {
 // window, if any does. Where none does the burst shows a fault and no class.
 func (j *joined) refined(classes []window.Class) []window.Class {
 	for _, k := range j.asked(asksForStraddle) {
-		if k.Limits.Requests == nil || count(k.attempts, unknown) > 0 {
+		if k.Limits.Requests == nil || !allClear(k.attempts) {
 			continue
 		}
 		events := j.view(k.Scenario).events(k.attempts, one)
@@ -120,7 +120,7 @@ func (j *joined) refined(classes []window.Class) []window.Class {
 func (j *joined) tokenCounting() Counting {
 	c := Counting{Classes: []string{}}
 	for _, k := range j.asked(asksForTokenClass) {
-		if k.Limits.Tokens == nil || count(k.attempts, refused) == 0 || count(k.attempts, unknown) > 0 {
+		if k.Limits.Tokens == nil || count(k.attempts, refused) == 0 || !allClear(k.attempts) {
 			continue
 		}
 		v := j.view(k.Scenario)
@@ -133,6 +133,20 @@ func (j *joined) tokenCounting() Counting {
 	}
 	c.Charging = j.charging()
 	return c
+}
+
+// countsTokensOtherwise says that what one client was admitted and refused of
+// tokens is explained, and by none of these classes of requests: a target may
+// have a limiter for each kind.
+func (j *joined) countsTokensOtherwise(requests []window.Class) bool {
+	for _, k := range j.asked(asksForTokenClass) {
+		if k.Limits.Tokens == nil || count(k.attempts, refused) == 0 || !allClear(k.attempts) {
+			continue
+		}
+		tokens := j.view(k.Scenario).tokenClasses(k)
+		return len(tokens) > 0 && !slices.ContainsFunc(tokens, func(c window.Class) bool { return slices.Contains(requests, c) })
+	}
+	return false
 }
 
 // tokenClasses are the classes that explain what one client was admitted and
@@ -164,7 +178,7 @@ func (v *view) tokenClasses(k keyView) []window.Class {
 // and by a burst over a slow upstream.
 func (j *joined) charging() string {
 	for _, k := range j.asked(asksForReserving) {
-		if twice := step(k.attempts, "never"); len(twice) == 1 && twice[0].outcome == refused {
+		if twice := step(k.attempts, "never"); len(twice) == 1 && twice[0].outcome == refused && !twice[0].doubtful {
 			return ReserveAndSettle
 		}
 	}
@@ -186,7 +200,7 @@ func (j *joined) granularity(classes []window.Class) string {
 		return ""
 	}
 	for _, k := range j.asked(asksForStraddle) {
-		if k.Limits.Requests == nil || count(k.attempts, unknown) > 0 {
+		if k.Limits.Requests == nil || !allClear(k.attempts) {
 			continue
 		}
 		events := j.view(k.Scenario).events(k.attempts, one)

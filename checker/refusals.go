@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/ratecheck/ratecheck/history"
 )
@@ -56,30 +55,6 @@ func refusalRequirements() []Requirement {
 			judge: judgeRetryAfterTight,
 		},
 	}
-}
-
-// judgeRetryAfterTight looks at the clients that came back a little earlier
-// than they were told: who is admitted then was told too long a time.
-func judgeRetryAfterTight(v *view) finding {
-	for _, k := range v.keys {
-		early := step(k.attempts, "early")
-		if len(early) == 0 {
-			continue
-		}
-		refusal := v.lastRefusal(k, "early")
-		switch {
-		case refusal == nil || early[0].outcome == unknown || early[0].doubtful:
-			return undecided("a client that came back early was neither admitted nor refused: " + describe(early[0]))
-		case early[0].outcome == refused:
-			return passed(fmt.Sprintf("%s after a refusal that told %s a client was refused again", seconds(early[0].Sent-toldAt(*refusal)), refusal.Header["retry-after"]))
-		}
-		return finding{
-			verdict: Fail, message: "a client that came back earlier than it was told was admitted",
-			expected: fmt.Sprintf("refused %s after the refusal, or a Retry-After that is not longer", seconds(early[0].Sent-toldAt(*refusal))),
-			observed: fmt.Sprintf("retry-after: %s, and admitted", refusal.Header["retry-after"]), attempts: []int{refusal.ID, early[0].ID},
-		}
-	}
-	return skipped("no refusal told a Retry-After of more than a second and a tenth late in a window")
 }
 
 // lastRefusal is the last refusal of a key before its first request of a step.
