@@ -185,18 +185,18 @@ func (v *view) notInWindows(k keyView, rounds [][]seen, wavers int64) string {
 	if !slices.Contains(v.requestClasses(), window.FixedClock) {
 		return ""
 	}
-	// Windows on the clock may turn in the midst of several rounds.
+	// Windows on the clock may turn in the midst of several rounds. One rule for
+	// admissions and refusals, so that one phase has to explain both: what they
+	// may be off by is added to the limit, and to a refusal's cost once more.
 	events := v.events(k.attempts, used)
 	for i := range events {
 		if !events[i].Admitted {
 			at := slices.IndexFunc(k.attempts, func(a seen) bool { return a.ID == events[i].ID })
-			events[i].Cost = mostOf(k, k.attempts[at]) + wavers
+			events[i].Cost = mostOf(k, k.attempts[at]) + 2*wavers
 		}
 	}
-	limit := orUnlimited(k.Limits.Tokens)
-	admissions := window.Rule{Limit: limit + wavers, Window: v.Run.Window}
-	refusals := window.Rule{Limit: limit, Window: v.Run.Window}
-	if admissions.Admissions(window.FixedClock, events).Lawful && refusals.Refusals(window.FixedClock, events).Lawful {
+	rule := window.Rule{Limit: orUnlimited(k.Limits.Tokens) + wavers, Window: v.Run.Window}
+	if rule.Admissions(window.FixedClock, events).Lawful && rule.Refusals(window.FixedClock, events).Lawful {
 		return "windows on the clock may have turned in the midst of some"
 	}
 	return ""

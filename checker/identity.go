@@ -152,9 +152,9 @@ func (j *joined) countsTokensOtherwise(requests []window.Class) bool {
 // tokenClasses are the classes that explain what one client was admitted and
 // refused.
 func (v *view) tokenClasses(k keyView) []window.Class {
-	limit := *k.Limits.Tokens
+	late := lateCharges(k.attempts)
 	events := v.events(k.attempts, used)
-	rule := window.Rule{Limit: limit + lateCharges(k.attempts), Window: v.Run.Window, Early: clockGrain}
+	rule := window.Rule{Limit: *k.Limits.Tokens + late, Window: v.Run.Window, Early: clockGrain}
 	if may, turns := turnsOnWholeSeconds(events); may && turns >= turnsNeeded {
 		rule.Early = wholeSecond
 	}
@@ -164,13 +164,12 @@ func (v *view) tokenClasses(k keyView) []window.Class {
 	for i := range capped {
 		if !capped[i].Admitted {
 			at := slices.IndexFunc(k.attempts, func(a seen) bool { return a.ID == capped[i].ID })
-			capped[i].Cost = mostOf(k, k.attempts[at])
+			// One limit for both, so that one phase has to explain both.
+			capped[i].Cost = mostOf(k, k.attempts[at]) + late
 		}
 	}
-	refusals := rule
-	refusals.Limit = limit
 	return slices.DeleteFunc(window.Classes(), func(c window.Class) bool {
-		return !rule.Admissions(c, events).Lawful || !refusals.Refusals(c, capped).Lawful
+		return !rule.Admissions(c, events).Lawful || !rule.Refusals(c, capped).Lawful
 	})
 }
 
