@@ -3,6 +3,7 @@ package checker
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/ratecheck/ratecheck/history"
 )
@@ -161,6 +162,7 @@ func judgeRefundOnce(v *view) finding {
 	if len(retried) == 0 || len(failed) == 0 {
 		return undecided("no call failed")
 	}
+	keeps := keepsEstimates(failed, read[1].left-read[2].left-used(read[1].of))
 	for _, part := range []struct {
 		from, to reading
 		between  []seen
@@ -182,6 +184,9 @@ func judgeRefundOnce(v *view) finding {
 		succeeded := len(part.between) == 1 && part.between[0].Status == 200 && len(part.between[0].calls) > 1
 		switch {
 		case fell >= want-slop && (!succeeded || fell <= want+slop):
+		case succeeded && keeps && fell <= want+slop+failedCalls(part.between[0])*part.between[0].Cap:
+			// One that keeps the estimate of each failed call keeps it of a call
+			// that was tried again too.
 		case !rested(append(part.between[:len(part.between):len(part.between)], part.from.of), part.to.of):
 			return undecided(fmt.Sprintf("the counter was read less than %s after the calls had failed", chargeDelay))
 		case fell > want:
@@ -195,4 +200,21 @@ func judgeRefundOnce(v *view) finding {
 		}
 	}
 	return passed(fmt.Sprintf("nothing came back twice: %d to %d to %d tokens left", read[0].left, read[1].left, read[2].left))
+}
+
+// keepsEstimates says whether failed requests stay charged with at least their
+// max_tokens, each.
+func keepsEstimates(failed []seen, charged int64) bool {
+	var least int64
+	for _, a := range failed {
+		if a.MaxTokens == nil {
+			return false
+		}
+		least += *a.MaxTokens
+	}
+	return least > 0 && charged-tokensOf(failed) >= least
+}
+
+func failedCalls(a seen) int64 {
+	return int64(len(slices.DeleteFunc(slices.Clone(a.calls), func(c history.Call) bool { return c.Status == 200 })))
 }
