@@ -125,7 +125,7 @@ func (j *joined) tokenCounting() Counting {
 		}
 		v := j.view(k.Scenario)
 		events := v.events(k.attempts, used)
-		classes := v.tokenClasses(k)
+		classes := v.tokenClasses(k, lateCharges(k.attempts))
 		c.Classes = names(classes)
 		c.measure(classes, events, j.Run.Window)
 		c.Evidence = fmt.Sprintf("%d of %d requests admitted on %s (limit %d)", count(k.attempts, admitted), len(k.attempts), k.Alias, *k.Limits.Tokens)
@@ -143,16 +143,19 @@ func (j *joined) countsTokensOtherwise(requests []window.Class) bool {
 		if k.Limits.Tokens == nil || count(k.attempts, refused) == 0 || !allClear(k.attempts) {
 			continue
 		}
-		tokens := j.view(k.Scenario).tokenClasses(k)
+		late := lateCharges(k.attempts)
+		if j.charging() == ReserveAndSettle {
+			late = 0 // what is reserved counts at once
+		}
+		tokens := j.view(k.Scenario).tokenClasses(k, late)
 		return len(tokens) > 0 && !slices.ContainsFunc(tokens, func(c window.Class) bool { return slices.Contains(requests, c) })
 	}
 	return false
 }
 
 // tokenClasses are the classes that explain what one client was admitted and
-// refused.
-func (v *view) tokenClasses(k keyView) []window.Class {
-	late := lateCharges(k.attempts)
+// refused, where so much may be charged too late to be seen.
+func (v *view) tokenClasses(k keyView, late int64) []window.Class {
 	events := v.events(k.attempts, used)
 	rule := window.Rule{Limit: *k.Limits.Tokens + late, Window: v.Run.Window, Early: clockGrain}
 	if may, turns := turnsOnWholeSeconds(events); may && turns >= turnsNeeded {
