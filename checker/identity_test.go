@@ -287,3 +287,49 @@ func TestWindowSpanOfWindowsThatDiffer(t *testing.T) {
 		}
 	})
 }
+
+// Tokens may be counted in another class than requests. What may be charged late
+// hides it, unless the limiter is known to reserve.
+func TestTokensCountedOtherwise(t *testing.T) {
+	requests := []window.Class{window.FixedFirstUse, window.SlidingLog}
+	// asked enters a bucket of 1000 that admits 400 more each 2 s, and twice 100
+	// within half a second, which may have been charged late.
+	asked := func(b *book) *sheet {
+		k := b.scenario("tokens-sequential", asksForTokenClass).key(tokensOnly(1000))
+		k.admit("ask", 0, costing(600, 600, 600))
+		k.admit("ask", 100*ms, costing(400, 400, 400))
+		k.refuse("ask", 1900*ms, costing(0, 400, 400))
+		k.admit("ask", 2*sec+100*ms, costing(400, 400, 400))
+		return k
+	}
+	for name, test := range map[string]struct {
+		enter func(*book)
+		want  bool
+	}{
+		"nothing asked":          {func(*book) {}, false},
+		"a bucket, far apart":    {func(b *book) { b.tokenBucket() }, true},
+		"it may be charged late": {func(b *book) { asked(b) }, false},
+		"it reserves":            {func(b *book) { asked(b); b.scenario("e", asksForReserving).key(tokensOnly(9)).refuse("never", 0) }, true},
+		"it reserves nothing":    {func(b *book) { asked(b); b.scenario("e", asksForReserving).key(tokensOnly(9)).admit("never", 0) }, false},
+		"no class explains it": {func(b *book) {
+			k := b.tokenBucket()
+			for i := range 3 {
+				k.admit("ask", msTimes(i+1)*600*ms, costing(1000, 1000, 1000))
+			}
+		}, false},
+		"an overload":     {func(b *book) { b.tokenBucket().refuse("ask", sec, status(503)) }, false},
+		"nothing refused": {func(b *book) { b.scenario("t", asksForTokenClass).key(tokensOnly(9)).admit("ask", 0) }, false},
+		"no limit":        {func(b *book) { b.scenario("t", asksForTokenClass).key(history.Limits{}).refuse("ask", 0) }, false},
+		"counted as requests are": {func(b *book) {
+			k := b.scenario("t", asksForTokenClass).key(tokensOnly(20))
+			k.admits(2, "ask", 0)
+			k.refuse("ask", sec)
+		}, false},
+	} {
+		b := newBook(t)
+		test.enter(b)
+		if got := newJoined(&b.h).countsTokensOtherwise(requests); got != test.want {
+			t.Errorf("%s: %t, want %t", name, got, test.want)
+		}
+	}
+}
