@@ -167,12 +167,14 @@ func (v *view) tokenClasses(k keyView, late int64) []window.Class {
 	for i := range capped {
 		if !capped[i].Admitted {
 			at := slices.IndexFunc(k.attempts, func(a seen) bool { return a.ID == capped[i].ID })
-			// One limit for both, so that one phase has to explain both.
-			capped[i].Cost = mostOf(k, k.attempts[at]) + late
+			capped[i].Cost = mostOf(k, k.attempts[at])
 		}
 	}
+	// What may be late is no part of the limit: a bucket would refill faster.
+	refusals := rule
+	refusals.Limit = *k.Limits.Tokens
 	return slices.DeleteFunc(window.Classes(), func(c window.Class) bool {
-		return !rule.Admissions(c, events).Lawful || !rule.Refusals(c, capped).Lawful
+		return !rule.Admissions(c, events).Lawful || !refusals.Refusals(c, capped).Lawful
 	})
 }
 
