@@ -239,3 +239,19 @@ func (b *book) wants(requirement string, verdict Verdict, says string, attempts 
 		b.t.Errorf("%s: a FAIL must tell expected %q, observed %q and attempts %v", requirement, r.Expected, r.Observed, r.Attempts)
 	}
 }
+
+// msTimes makes a factor of a count.
+func msTimes(n int) time.Duration { return time.Duration(n) }
+
+// tokenBucket enters the scenario that tells how tokens are counted: a bucket of
+// 1000, empty at once and refilled by 400 each 2 s.
+func (b *book) tokenBucket() *sheet {
+	k := b.scenario("tokens-sequential", asksForTokenClass).key(tokensOnly(1000))
+	k.admit("ask", 0, costing(1000, 1000, 1000))
+	for i := range 10 {
+		at := 2 * msTimes(i+1) * sec
+		k.refuse("ask", at-200*ms, costing(0, 400, 400))
+		k.admit("ask", at, costing(400, 400, 400))
+	}
+	return k
+}

@@ -98,7 +98,8 @@ func readings(k keyView, names ...string) ([]reading, *finding) {
 // still says whether a counter cannot have risen by itself between two
 // attempts on a fresh key, the first of which was its first.
 func (v *view) still(first, last seen) bool {
-	if !onlyOf(v.requestClasses(), window.FixedFirstUse, window.SlidingLog) {
+	classes := v.requestClasses()
+	if !onlyOf(classes, window.FixedFirstUse, window.SlidingLog) || v.countsTokensOtherwise(classes) {
 		return false
 	}
 	return v.decidedBy(last) < first.Sent+v.Run.Window-wholeSecond
@@ -110,7 +111,12 @@ func (v *view) firstOf(k keyView) seen { return v.byKey[k.Alias][0] }
 
 // rested says whether everything before a probe had the time to be charged.
 func rested(before []seen, probe seen) bool {
-	return lastEnd(before)+chargeDelay <= probe.Sent
+	for _, a := range before {
+		if overAt(a)+chargeDelay > probe.Sent {
+			return false
+		}
+	}
+	return true
 }
 
 func tokensOf(attempts []seen) int64 {

@@ -57,6 +57,9 @@ func judgeStraddle(v *view) finding {
 			return undecided("no window was opened, or nothing was asked behind it: " + firstTrouble(k.attempts))
 		case count(k.attempts, unknown) > 0:
 			return undecided("not every request was admitted or refused: " + firstTrouble(k.attempts))
+		case !allClear(k.attempts):
+			// It may have been counted before the target was overloaded.
+			return undecided("a refusal, or an overload? " + firstDoubtful(k.attempts))
 		case count(burst, refused) == 0:
 			return undecided("the burst was not refused")
 		case len(classes) == 0:
@@ -71,9 +74,9 @@ func judgeStraddle(v *view) finding {
 		wrong := rule.Refusals(classes[0], events)
 		return finding{
 			verdict:  Fail,
-			message:  fmt.Sprintf("a burst at the end of a window cost the next one: %d of %d requests behind the edge were refused", count(next, refused), len(next)),
-			expected: fmt.Sprintf("admitted behind the edge, where room for %d of %d was left by the class that explains the other requests (%s)", wrong.Excess, *k.Limits.Requests, classes[0]),
-			observed: fmt.Sprintf("refused up to %s after the window had opened; %d of the burst were admitted", seconds(lastEnd(withOutcome(next, refused))-open[0].Sent), count(burst, admitted)),
+			message:  fmt.Sprintf("around the end of a window requests were refused although there was room: %d of %d in the burst, %d of %d behind the edge", count(burst, refused), len(burst), count(next, refused), len(next)),
+			expected: fmt.Sprintf("attempt %d admitted, where room for %d of %d was left by the class that explains the other requests (%s)", wrong.IDs[0], wrong.Excess, *k.Limits.Requests, classes[0]),
+			observed: fmt.Sprintf("refused %s after the window had opened; %d of the burst were admitted", seconds(wrong.From-open[0].Sent), count(burst, admitted)),
 			attempts: append([]int{open[0].ID}, wrong.IDs...), needs: []string{asksForClass},
 		}
 	}
@@ -90,15 +93,18 @@ func judgeLockout(v *view) finding {
 	}
 	k := v.keys[0]
 	slow := step(k.attempts, "slow")
-	if len(slow) != 1 || slow[0].outcome != admitted || slow[0].Done-slow[0].Sent < v.Run.Window {
+	if len(slow) != 1 || slow[0].outcome != admitted || slow[0].Error != "" || slow[0].Done-slow[0].Sent < v.Run.Window {
 		return undecided("the slow request was not answered as planned: " + firstTroubleOrStatus(slow))
 	}
-	longest := v.longestRow(k)
+	longest := v.longestRow(k, false)
 	if n := len(longest); n > 0 && longest[n-1].Done-longest[0].Sent > v.Run.Window+lockoutSlack {
 		return v.lockedOut(k, slow[0], longest)
 	}
 	asked := step(k.attempts, "ask")
+	inDoubt := v.longestRow(k, true)
 	switch {
+	case len(inDoubt) > 0 && inDoubt[len(inDoubt)-1].Done-inDoubt[0].Sent > v.Run.Window+lockoutSlack:
+		return undecided("the key was refused for longer than a window, or met an overload: " + firstDoubtful(inDoubt))
 	case count(k.attempts, unknown) > 0:
 		return undecided("not every request was admitted or refused: " + firstTrouble(k.attempts))
 	case len(asked) == 0 || asked[len(asked)-1].Sent < slow[0].Done+2*v.Run.Window:
@@ -127,8 +133,8 @@ func (v *view) lockedOut(k keyView, slow seen, row []seen) finding {
 }
 
 // longestRow are the refusals of the longest time without an admission between
-// them.
-func (v *view) longestRow(k keyView) []seen {
+// them. Those that may be an overload break a row, or do not.
+func (v *view) longestRow(k keyView, withDoubtful bool) []seen {
 	var longest, row []seen
 	length := func(row []seen) time.Duration {
 		if len(row) == 0 {
@@ -137,7 +143,7 @@ func (v *view) longestRow(k keyView) []seen {
 		return row[len(row)-1].Done - row[0].Sent
 	}
 	for _, a := range k.attempts {
-		if a.outcome != refused || a.doubtful {
+		if a.outcome != refused || a.doubtful && !withDoubtful {
 			row = nil
 			continue
 		}
@@ -162,14 +168,32 @@ func judgeOwnWindow(v *view) finding {
 	return undecided("no key with a token limit was asked")
 }
 
-// aboveLimit finds an answer that tells more left than there is.
+// aboveLimit finds an answer that tells more left than there is, once something
+// that was held can have been settled. Who tells so before tells of another
+// counter than the key's, as does who tells of another limit.
 func aboveLimit(k keyView) (finding, bool) {
-	for _, a := range withOutcome(k.attempts, admitted) {
-		if left := ratesOf(a).TokensRemaining; left != nil && *left > *k.Limits.Tokens {
+	hold := withOutcome(step(k.attempts, "hold"), admitted)
+	if len(hold) == 0 {
+		return finding{}, false
+	}
+	settled := toldAt(hold[0])
+	for _, a := range hold {
+		settled = min(settled, toldAt(a))
+	}
+	above := slices.DeleteFunc(withOutcome(k.attempts, admitted), func(a seen) bool {
+		told := ratesOf(a)
+		return told.TokensRemaining == nil || *told.TokensRemaining <= *k.Limits.Tokens ||
+			told.TokensLimit != nil && *told.TokensLimit != *k.Limits.Tokens
+	})
+	if slices.ContainsFunc(above, func(a seen) bool { return toldAt(a) < settled }) {
+		return finding{}, false
+	}
+	for _, a := range above {
+		if left := ratesOf(a).TokensRemaining; left != nil {
 			return finding{
 				verdict: Fail, message: "what was reserved in one window was refunded to the next",
 				expected: fmt.Sprintf("at most %d tokens remaining", *k.Limits.Tokens), observed: fmt.Sprintf("%d remaining", *left),
-				attempts: append(ids(step(k.attempts, "hold")), a.ID),
+				attempts: onceEach(append(ids(hold), a.ID)),
 			}, true
 		}
 	}
@@ -181,20 +205,20 @@ func aboveLimit(k keyView) (finding, bool) {
 func (v *view) nextWindow(k keyView) finding {
 	hold, fill := step(k.attempts, "hold"), step(k.attempts, "fill")
 	classes, needs := v.requestClasses(), []string{asksForClass}
-	if len(classes) == 0 {
+	if len(classes) == 0 || v.countsTokensOtherwise(classes) {
 		classes, needs = window.Classes(), nil
 	}
 	late := lateCharges(k.attempts)
 	events := v.events(k.attempts, used)
-	rule := window.Rule{Limit: *k.Limits.Tokens + late, Window: v.Run.Window, Early: wholeSecond}
+	rule := window.Rule{Limit: *k.Limits.Tokens + late, Window: v.Run.Window, Early: wholeSecond, Grain: bucketGrain}
 	lawful := func(c window.Class) bool { return rule.Admissions(c, events).Lawful }
-	if !slices.ContainsFunc(classes, lawful) {
+	if count(hold, admitted) > 0 && !slices.ContainsFunc(classes, lawful) {
 		found := rule.Admissions(classes[0], events)
 		return finding{
 			verdict: Fail, message: fmt.Sprintf("the window after the one in which %d requests had reserved admitted more than its limit", len(hold)),
 			expected: fmt.Sprintf("at most %d tokens and what was charged within 0.5 s of the last admission (%d), as a %s", *k.Limits.Tokens, late, classes[0]),
 			observed: fmt.Sprintf("%d more than that from %s to %s", found.Excess, seconds(found.From), seconds(found.To)),
-			attempts: append(firstFew(ids(hold)), found.IDs...), needs: needs,
+			attempts: onceEach(append(firstFew(ids(withOutcome(hold, admitted))), found.IDs...)), needs: needs,
 		}
 	}
 	switch n := count(hold, admitted); {
@@ -208,4 +232,10 @@ func (v *view) nextWindow(k keyView) finding {
 		return undecided("not every request was admitted or refused: " + firstTrouble(fill))
 	}
 	return passed(fmt.Sprintf("%d requests settled in the next window, which then admitted %d of %d tokens", len(hold), tokensOf(withOutcome(fill, admitted)), *k.Limits.Tokens))
+}
+
+// onceEach lists every attempt once, in order.
+func onceEach(list []int) []int {
+	slices.Sort(list)
+	return slices.Compact(list)
 }

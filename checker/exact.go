@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/ratecheck/ratecheck/checker/window"
 )
 
 // Drift to the token, black-box, and over several windows.
@@ -27,6 +30,9 @@ func exactRequirements() []Requirement {
 			Tolerances: []Tolerance{{
 				Value:  "what one request uses, what clients that left may be charged differently, and what was charged within 0.5 s of an admission",
 				Reason: "a window is used up to within one request, and a client leaves a little sooner or later",
+			}, {
+				Value:  "rounds of other traffic, nearly a window long, or less than one apart, and clocks whose turns explain the difference: INCONCLUSIVE",
+				Reason: "a window may have turned in the midst of a round",
 			}},
 			judge: judgeSteady,
 		},
@@ -52,6 +58,15 @@ func judgeEdgeExact(v *view) finding {
 	}
 	if k.Limits.Tokens == nil || calibrated[0].MaxTokens == nil || len(confirm) < 2 {
 		return undecided("what the limiter adds to max_tokens could not be measured")
+	}
+	if !allClear(confirm) {
+		return undecided("what the limiter adds to max_tokens may have been measured on an overload: " + firstDoubtful(confirm))
+	}
+	// One token more was refused, or the limiter adds less than was measured.
+	if !slices.ContainsFunc(confirm, func(a seen) bool {
+		return a.outcome == refused && a.MaxTokens != nil && *a.MaxTokens == *calibrated[0].MaxTokens+1
+	}) {
+		return undecided("what the limiter adds to max_tokens was not measured to the token")
 	}
 	traffic, more, exact := step(k.attempts, "traffic"), step(k.attempts, "one-more"), step(k.attempts, "exact")
 	for _, a := range traffic {
@@ -103,6 +118,7 @@ func judgeSteady(v *view) finding {
 		return undecided("not every request was admitted or refused: " + firstTrouble(step(k.attempts, "fill-*")))
 	}
 	var sums []int64
+	var rounds [][]seen
 	var wavers int64
 	var evidence []int
 	for i := 1; ; i++ {
@@ -120,6 +136,7 @@ func judgeSteady(v *view) finding {
 				differ += used(a)
 			}
 		}
+		rounds = append(rounds, append(step(k.attempts, fmt.Sprintf("mix-%d", i)), fills...))
 		wavers = max(wavers, differ+used(fills[0])+lateCharges(append(step(k.attempts, fmt.Sprintf("mix-%d", i)), fills...)))
 		sums, evidence = append(sums, tokensOf(withOutcome(fills, admitted))), append(evidence, last.ID)
 	}
@@ -130,15 +147,60 @@ func judgeSteady(v *view) finding {
 	creep := sums[len(sums)-1] - sums[0]
 	falls := slices.IsSortedFunc(sums, func(a, b int64) int { return int(b - a) })
 	rises := slices.IsSorted(sums)
+	odd := slices.Max(sums)-slices.Min(sums) > wavers && !slices.Contains(v.requestClasses(), window.FixedClock)
 	switch {
+	case max(creep, -creep) <= wavers && odd:
+		return undecided(fmt.Sprintf("windows of the same traffic admitted %s tokens more, which does not creep and is not the same", told))
 	case max(creep, -creep) <= wavers:
 		return passed(fmt.Sprintf("%d windows of the same traffic admitted %s tokens more each", len(sums), told))
 	case !falls && !rises || len(slices.Compact(slices.Clone(sums))) <= creepSteps || !givesAllBackAfterOne(v.requestClasses()):
 		return undecided(fmt.Sprintf("windows of the same traffic admitted %s tokens more, which some class of limiter may do, or the target is out of time", told))
+	}
+	if why := v.notInWindows(k, rounds, wavers); why != "" {
+		return undecided(fmt.Sprintf("windows of the same traffic admitted %s tokens more, but %s", told, why))
 	}
 	return finding{
 		verdict: Fail, message: fmt.Sprintf("what windows of the same traffic admit creeps by %+d tokens in %d windows", creep, len(sums)),
 		expected: fmt.Sprintf("the same in each, to within %d tokens", wavers), observed: told + " tokens",
 		attempts: evidence, needs: []string{asksForClass},
 	}
+}
+
+// notInWindows says why rounds of traffic are not the same in windows of their
+// own, if they are not: then a sound limiter may admit more or less in each.
+func (v *view) notInWindows(k keyView, rounds [][]seen, wavers int64) string {
+	mixed := func(round []seen) int { return len(step(withOutcome(round, admitted), "mix-*")) }
+	over := time.Duration(-1)
+	for i, round := range rounds {
+		first, last := round[0].Sent, round[len(round)-1]
+		switch {
+		case mixed(round) != mixed(rounds[0]) || len(step(round, "mix-*")) != mixed(round):
+			return fmt.Sprintf("the traffic of round %d was another than that of the first", i+1)
+		case v.decidedBy(last) > first+v.Run.Window-wholeSecond:
+			return fmt.Sprintf("round %d lasted for nearly a window: the generator or the target is too slow", i+1)
+		case i > 0 && first < over+v.Run.Window:
+			return fmt.Sprintf("round %d began less than a window after the former one", i+1)
+		}
+		for _, a := range round {
+			over = max(over, overAt(a))
+		}
+	}
+	if !slices.Contains(v.requestClasses(), window.FixedClock) {
+		return ""
+	}
+	// Windows on the clock may turn in the midst of several rounds. One rule for
+	// admissions and refusals, so that one phase has to explain both: what they
+	// may be off by is added to the limit, and to a refusal's cost once more.
+	events := v.events(k.attempts, used)
+	for i := range events {
+		if !events[i].Admitted {
+			at := slices.IndexFunc(k.attempts, func(a seen) bool { return a.ID == events[i].ID })
+			events[i].Cost = mostOf(k, k.attempts[at]) + 2*wavers
+		}
+	}
+	rule := window.Rule{Limit: orUnlimited(k.Limits.Tokens) + wavers, Window: v.Run.Window}
+	if rule.Admissions(window.FixedClock, events).Lawful && rule.Refusals(window.FixedClock, events).Lawful {
+		return "windows on the clock may have turned in the midst of some"
+	}
+	return ""
 }

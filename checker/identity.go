@@ -100,7 +100,7 @@ func (j *joined) requestCounting() Counting {
 // window, if any does. Where none does the burst shows a fault and no class.
 func (j *joined) refined(classes []window.Class) []window.Class {
 	for _, k := range j.asked(asksForStraddle) {
-		if k.Limits.Requests == nil || count(k.attempts, unknown) > 0 {
+		if k.Limits.Requests == nil || !allClear(k.attempts) {
 			continue
 		}
 		events := j.view(k.Scenario).events(k.attempts, one)
@@ -120,12 +120,12 @@ func (j *joined) refined(classes []window.Class) []window.Class {
 func (j *joined) tokenCounting() Counting {
 	c := Counting{Classes: []string{}}
 	for _, k := range j.asked(asksForTokenClass) {
-		if k.Limits.Tokens == nil || count(k.attempts, refused) == 0 || count(k.attempts, unknown) > 0 {
+		if k.Limits.Tokens == nil || count(k.attempts, refused) == 0 || !allClear(k.attempts) {
 			continue
 		}
 		v := j.view(k.Scenario)
 		events := v.events(k.attempts, used)
-		classes := v.tokenClasses(k)
+		classes := v.tokenClasses(k, lateCharges(k.attempts))
 		c.Classes = names(classes)
 		c.measure(classes, events, j.Run.Window)
 		c.Evidence = fmt.Sprintf("%d of %d requests admitted on %s (limit %d)", count(k.attempts, admitted), len(k.attempts), k.Alias, *k.Limits.Tokens)
@@ -135,12 +135,29 @@ func (j *joined) tokenCounting() Counting {
 	return c
 }
 
+// countsTokensOtherwise says that what one client was admitted and refused of
+// tokens is explained, and by none of these classes of requests: a target may
+// have a limiter for each kind.
+func (j *joined) countsTokensOtherwise(requests []window.Class) bool {
+	for _, k := range j.asked(asksForTokenClass) {
+		if k.Limits.Tokens == nil || count(k.attempts, refused) == 0 || !allClear(k.attempts) {
+			continue
+		}
+		late := lateCharges(k.attempts)
+		if j.charging() == ReserveAndSettle {
+			late = 0 // what is reserved counts at once
+		}
+		tokens := j.view(k.Scenario).tokenClasses(k, late)
+		return len(tokens) > 0 && !slices.ContainsFunc(tokens, func(c window.Class) bool { return slices.Contains(requests, c) })
+	}
+	return false
+}
+
 // tokenClasses are the classes that explain what one client was admitted and
-// refused.
-func (v *view) tokenClasses(k keyView) []window.Class {
-	limit := *k.Limits.Tokens
+// refused, where so much may be charged too late to be seen.
+func (v *view) tokenClasses(k keyView, late int64) []window.Class {
 	events := v.events(k.attempts, used)
-	rule := window.Rule{Limit: limit + lateCharges(k.attempts), Window: v.Run.Window, Early: clockGrain}
+	rule := window.Rule{Limit: *k.Limits.Tokens + late, Window: v.Run.Window, Early: clockGrain}
 	if may, turns := turnsOnWholeSeconds(events); may && turns >= turnsNeeded {
 		rule.Early = wholeSecond
 	}
@@ -153,8 +170,9 @@ func (v *view) tokenClasses(k keyView) []window.Class {
 			capped[i].Cost = mostOf(k, k.attempts[at])
 		}
 	}
+	// What may be late is no part of the limit: a bucket would refill faster.
 	refusals := rule
-	refusals.Limit = limit
+	refusals.Limit = *k.Limits.Tokens
 	return slices.DeleteFunc(window.Classes(), func(c window.Class) bool {
 		return !rule.Admissions(c, events).Lawful || !refusals.Refusals(c, capped).Lawful
 	})
@@ -164,7 +182,7 @@ func (v *view) tokenClasses(k keyView) []window.Class {
 // and by a burst over a slow upstream.
 func (j *joined) charging() string {
 	for _, k := range j.asked(asksForReserving) {
-		if twice := step(k.attempts, "never"); len(twice) == 1 && twice[0].outcome == refused {
+		if twice := step(k.attempts, "never"); len(twice) == 1 && twice[0].outcome == refused && !twice[0].doubtful {
 			return ReserveAndSettle
 		}
 	}
@@ -186,7 +204,7 @@ func (j *joined) granularity(classes []window.Class) string {
 		return ""
 	}
 	for _, k := range j.asked(asksForStraddle) {
-		if k.Limits.Requests == nil || count(k.attempts, unknown) > 0 {
+		if k.Limits.Requests == nil || !allClear(k.attempts) {
 			continue
 		}
 		events := j.view(k.Scenario).events(k.attempts, one)

@@ -21,7 +21,8 @@ func anyHistory(t *rapid.T) *history.History {
 	names := []string{
 		"burst-start", "burst-end", "pace", "use-up", "after-one-window", "ask", "slow", "probe", "probe-1", "probe-2", "probe-3",
 		"fail", "fill", "fill-control", "fill-after-failures", "traffic", "quiet", "noisy", "hold", "plain", "stream", "obey", "ask-late",
-		"crowd", "old", "last", "fresh",
+		"crowd", "old", "last", "fresh", "open", "straddle", "next-window", "new-window", "settled", "leave", "retried", "fail-left",
+		"never", "search", "confirm", "one-more", "exact", "mix-1", "fill-1", "mix-2", "fill-2", "mix-3", "fill-3", "early",
 	}
 	at := rapid.Map(rapid.Int64Range(0, int64(30*sec)), func(n int64) time.Duration { return time.Duration(n) })
 	short := rapid.Map(rapid.Int64Range(0, int64(7*sec)), func(n int64) time.Duration { return time.Duration(n) })
@@ -49,6 +50,10 @@ func anyHistory(t *rapid.T) *history.History {
 		if a.Status != 0 {
 			a.Headers = a.Done
 		}
+		a.Error = rapid.SampledFrom([]history.ErrorClass{"", "", history.Left, history.Cut}).Draw(t, "error")
+		if a.Events = rapid.IntRange(0, 5).Draw(t, "events"); a.Events > 0 {
+			a.FirstByte = min(a.Done, sent+1+short.Draw(t, "first byte"))
+		}
 		a.Header = rapid.MapOf(
 			rapid.SampledFrom([]string{"x-ratelimit-remaining-tokens", "x-ratelimit-remaining-requests", "x-ratelimit-limit-tokens", "retry-after", "x-ratelimit-reset-requests", "reset_at"}),
 			rapid.SampledFrom([]string{"0", "7", "40", "-3", "soon", "", "in 7s (HTTP-date)", "in -1h0m0s (RFC 3339, by our clock)", "1795318209"}),
@@ -60,7 +65,8 @@ func anyHistory(t *rapid.T) *history.History {
 			received := sent + short.Draw(t, "received")
 			h.Calls = append(h.Calls, history.Call{
 				ID: len(h.Calls) + 1, Nonce: a.Nonce, Received: received, Done: received + short.Draw(t, "served"),
-				Status: rapid.SampledFrom([]int{200, 500}).Draw(t, "upstream"), Usage: history.Usage{Total: amount.Draw(t, "used")},
+				Status: rapid.SampledFrom([]int{200, 500}).Draw(t, "upstream"), Usage: history.Usage{Prompt: amount.Draw(t, "prompt"), Completion: amount.Draw(t, "completion"), Total: amount.Draw(t, "used")},
+				FirstByte: rapid.SampledFrom([]time.Duration{0, received + 1}).Draw(t, "first byte sent"), Produced: amount.Draw(t, "produced"),
 				Body: body.Draw(t, "received body"),
 			})
 		}
@@ -108,10 +114,16 @@ func TestVerdictsDoNotHangOnTheStart(t *testing.T) {
 			if a.Headers > 0 {
 				a.Headers += shift
 			}
+			if a.FirstByte > 0 {
+				a.FirstByte += shift
+			}
 		}
 		for i := range moved.Calls {
 			moved.Calls[i].Received += shift
 			moved.Calls[i].Done += shift
+			if moved.Calls[i].FirstByte > 0 {
+				moved.Calls[i].FirstByte += shift
+			}
 		}
 		slices.Reverse(moved.Calls)
 		if diff := cmp.Diff(want, verdicts(&moved)); diff != "" {

@@ -3,6 +3,7 @@ package checker
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/ratecheck/ratecheck/history"
 )
@@ -46,7 +47,7 @@ func leftBounds(attempts []seen) bounds {
 	for _, a := range attempts {
 		for _, c := range a.calls {
 			chunk := c.Usage.Completion / int64(max(1, a.Events))
-			received := min(c.Produced, c.Usage.Completion)
+			received := min(receivedOf(a, c), c.Usage.Completion)
 			b.least += c.Usage.Prompt + max(0, received-chunk)
 			b.most += max(a.Cap, c.Usage.Total) + chunk
 		}
@@ -54,6 +55,21 @@ func leftBounds(attempts []seen) bounds {
 	b.least -= int64(math.Ceil(foreignTokenizer * float64(b.least)))
 	b.most += int64(math.Ceil(foreignTokenizer * float64(b.most)))
 	return b
+}
+
+// receivedOf is what a client that left had received of a call, as far as it is
+// sure: proxies may read a stream to its end when the client has left, and pass
+// it on late. The provider sends evenly, so that a client has as large a part of
+// it as it has read for of the time.
+func receivedOf(a seen, c history.Call) int64 {
+	sending, reading := c.Done-c.FirstByte, a.Done-a.FirstByte
+	switch {
+	case c.FirstByte == 0 || a.FirstByte == 0 || sending < 0 || reading < 0:
+		return 0
+	case reading >= sending:
+		return c.Produced
+	}
+	return int64(float64(c.Produced) * float64(reading) / float64(sending))
 }
 
 func judgeDisconnect(v *view) finding {
@@ -148,6 +164,7 @@ func judgeRefundOnce(v *view) finding {
 	if len(retried) == 0 || len(failed) == 0 {
 		return undecided("no call failed")
 	}
+	keeps := keepsEstimates(failed, read[1].left-read[2].left-used(read[1].of))
 	for _, part := range []struct {
 		from, to reading
 		between  []seen
@@ -165,14 +182,18 @@ func judgeRefundOnce(v *view) finding {
 		}
 		// A request that a proxy tried again and that succeeded is charged what
 		// it used, and not what one of its calls had reserved.
+		slop := int64(aTokenEach * (len(part.between) + 1))
 		succeeded := len(part.between) == 1 && part.between[0].Status == 200 && len(part.between[0].calls) > 1
 		switch {
-		case succeeded && fell > want+2*aTokenEach:
+		case fell >= want-slop && (!succeeded || fell <= want+slop):
+		case succeeded && keeps && fell <= want+slop+failedCalls(part.between[0])*part.between[0].Cap:
+			// One that keeps the estimate of each failed call keeps it of a call
+			// that was tried again too.
+		case !rested(append(part.between[:len(part.between):len(part.between)], part.from.of), part.to.of):
+			return undecided(fmt.Sprintf("the counter was read less than %s after the calls had failed", chargeDelay))
+		case fell > want:
 			f.message = fmt.Sprintf("after %s %d tokens stay charged that were not used", part.what, fell-want)
 			return f
-		case fell >= want:
-		case !rested(part.between, part.to.of):
-			return undecided(fmt.Sprintf("the counter was read less than %s after the calls had failed", chargeDelay))
 		case v.still(read[0].of, part.to.of):
 			f.needs = []string{asksForClass}
 			return f
@@ -181,4 +202,21 @@ func judgeRefundOnce(v *view) finding {
 		}
 	}
 	return passed(fmt.Sprintf("nothing came back twice: %d to %d to %d tokens left", read[0].left, read[1].left, read[2].left))
+}
+
+// keepsEstimates says whether failed requests stay charged with at least their
+// max_tokens, each.
+func keepsEstimates(failed []seen, charged int64) bool {
+	var least int64
+	for _, a := range failed {
+		if a.MaxTokens == nil {
+			return false
+		}
+		least += *a.MaxTokens
+	}
+	return least > 0 && charged-tokensOf(failed) >= least
+}
+
+func failedCalls(a seen) int64 {
+	return int64(len(slices.DeleteFunc(slices.Clone(a.calls), func(c history.Call) bool { return c.Status == 200 })))
 }

@@ -124,9 +124,9 @@ func spentTokens(k keyView) []window.Spent {
 		most := mostOf(k, a)
 		switch {
 		case a.outcome == unknown || a.doubtful:
-			spent = append(spent, window.Spent{From: a.Sent, To: a.Done + chargeDelay, Cost: most, Cap: most})
+			spent = append(spent, window.Spent{From: a.Sent, To: overAt(a) + chargeDelay, Cost: most, Cap: most})
 		case a.outcome == admitted:
-			spent = append(spent, window.Spent{From: a.Sent, To: a.Done + chargeDelay, Cost: used(a), Cap: max(most, used(a))})
+			spent = append(spent, window.Spent{From: a.Sent, To: overAt(a) + chargeDelay, Cost: used(a), Cap: max(most, used(a))})
 		}
 	}
 	return spent

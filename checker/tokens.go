@@ -147,7 +147,7 @@ func lateCharges(attempts []seen) int64 {
 	for _, a := range withOutcome(attempts, admitted) {
 		var late int64
 		for _, b := range attempts {
-			if b.outcome == admitted && b.Sent < a.Sent && b.Done > a.Sent-chargeDelay {
+			if b.outcome == admitted && b.Sent < a.Sent && overAt(b) > a.Sent-chargeDelay {
 				late += used(b)
 			}
 		}

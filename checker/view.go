@@ -138,6 +138,17 @@ func step(attempts []seen, name string) []seen {
 	return some
 }
 
+// allClear says whether each attempt was surely admitted or surely refused.
+func allClear(attempts []seen) bool {
+	return !slices.ContainsFunc(attempts, func(a seen) bool { return a.outcome == unknown || a.doubtful })
+}
+
+// firstDoubtful describes the first refusal that may be an overload.
+func firstDoubtful(attempts []seen) string {
+	at := slices.IndexFunc(attempts, func(a seen) bool { return a.doubtful })
+	return describe(attempts[at])
+}
+
 func count(attempts []seen, o outcome) int {
 	n := 0
 	for _, a := range attempts {
@@ -182,6 +193,16 @@ func (v *view) decidedBy(a seen) time.Duration {
 		latest = min(latest, c.Received+v.Run.LedgerSkew)
 	}
 	return max(latest, a.Sent)
+}
+
+// overAt is when an attempt was over for its client and upstream: where the
+// client left, its call may run on and is charged only then.
+func overAt(a seen) time.Duration {
+	over := a.Done
+	for _, c := range a.calls {
+		over = max(over, c.Done)
+	}
+	return over
 }
 
 // used is what an admitted attempt cost: what the ledger says of its successful

@@ -111,14 +111,14 @@ const dateGrain = time.Second
 // is early asks once before, and no more if that was soon enough.
 func (s *Stage) obey(ctx context.Context, k *Key, refusal history.Attempt, shot Shot, early bool) error {
 	told, err := history.ReadRetryAfter(refusal.Header["retry-after"])
-	wait := told.After
+	wait, rounded := told.After, time.Second
 	if told.Form == history.HTTPDate {
-		wait += dateGrain
+		wait, rounded = wait+dateGrain, rounded+dateGrain
 	}
 	if err != nil || wait > 2*s.Window()+2*dateGrain {
 		return nil // the requirement on Retry-After itself tells
 	}
-	if less := wait - time.Second - wait/10; early && less > 0 {
+	if less := told.After - rounded - told.After/10; early && less > 0 {
 		if err := s.Until(ctx, refusal.Headers+less); err != nil {
 			return err
 		}

@@ -39,6 +39,21 @@ func Catalogue() []Limiter {
 		of("leaky-meter", "a leaky bucket as a meter, as nginx's limit_req with burst and nodelay counts", func() counter { return &leakyMeter{} }),
 	}
 	all = append(all, leakyLimiters()...)
+	all = append(all, Limiter{
+		Name: "log-beside-bucket", Sentence: "requests in a sliding log, tokens in a bucket: a limiter for each kind",
+		Apply: func(p *sim.Parts) {
+			s := newStore(p.Store, func() counter { return &slidingLog{} })
+			s.freshTokens = func() counter { return &tokenBucket{} }
+			p.Store = s
+		},
+	}, Limiter{
+		Name: "whole-seconds-beside-clock", Sentence: "requests in fixed windows from first use, tokens in fixed windows on the clock",
+		Apply: func(p *sim.Parts) {
+			s := newStore(p.Store, func() counter { return &wholeSeconds{} })
+			s.freshTokens = func() counter { return &fixedClock{} }
+			p.Store = s
+		},
+	})
 	return append(all, Limiter{
 		Name: "check-then-charge", Sentence: "checks whether anything is left, and charges after the answer", CheckThenCharge: true,
 		Apply: func(p *sim.Parts) { p.Store = &ChargeAfter{Store: p.Store} },
@@ -85,6 +100,8 @@ type counterKey struct {
 type store struct {
 	slots reference.Store
 	fresh func() counter
+	// freshTokens makes the counters of tokens where they are of another class.
+	freshTokens func() counter
 
 	mu       sync.Mutex
 	counters map[counterKey]counter
@@ -107,7 +124,11 @@ func (s *store) counter(it reference.Item, kind reference.Kind) counter {
 	k := counterKey{it.Scope, it.Value, kind}
 	c := s.counters[k]
 	if c == nil {
-		c = s.fresh()
+		fresh := s.fresh
+		if kind == reference.Tokens && s.freshTokens != nil {
+			fresh = s.freshTokens
+		}
+		c = fresh()
 		s.counters[k] = c
 	}
 	return c
