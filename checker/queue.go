@@ -21,6 +21,10 @@ const (
 	// queueShare is the part of the time between two turns at the limit's rate
 	// that a wait must reach: queues drain at that rate, or in windows.
 	queueShare = 0.8
+	// queueWindow is the part of a window that somebody must have waited where
+	// turns are not seen to be paced: who queues for a limit waits for it, and a
+	// proxy that is slow at its start does not.
+	queueWindow = 8
 	// pacedWithin is how far the time between two turns may be off the limit's
 	// rate, as a part of it, to be paced by it.
 	pacedWithin = 0.1
@@ -47,6 +51,7 @@ type queue struct {
 	// at the rate of the limit; longest is how long they waited at the most.
 	inWindows, paced int
 	longest          time.Duration
+	window           time.Duration
 }
 
 // waited is how long a request took to reach the provider, and whether it did.
@@ -79,7 +84,7 @@ func (j *joined) findQueue() *queue {
 		}
 	}
 	over := newOvertakers(j, all)
-	q, most := &queue{waits: map[int]time.Duration{}}, 0
+	q, most := &queue{waits: map[int]time.Duration{}, window: j.Run.Window}, 0
 	for _, k := range j.Keys {
 		perTurn := time.Duration(0)
 		if l := k.Limits.Requests; l != nil && *l > 0 {
@@ -177,6 +182,9 @@ func (q *queue) class() string {
 		return ""
 	case 2*q.paced >= q.inWindows:
 		return fmt.Sprintf("leaky bucket as a queue (waits up to %s)", brief(q.longest))
+	}
+	if q.longest < q.window/queueWindow {
+		return ""
 	}
 	return fmt.Sprintf("queue before the limit (waits up to %s)", brief(q.longest))
 }

@@ -84,6 +84,10 @@ func TestRetryAfterAsDate(t *testing.T) {
 						if result.Requirement == "refusal/retry-after-sufficient" {
 							want = c.want
 						}
+						// A date is too coarse for who comes back a little early.
+						if result.Requirement == "refusal/retry-after-tight" && result.Verdict == checker.Skip {
+							continue
+						}
 						if result.Verdict != want {
 							t.Errorf("seed %d, window %s: %s %s, want %s: %s", seed, window, result.Verdict, result.Requirement, want, result.Message)
 						}
