@@ -201,13 +201,15 @@ func aboveLimit(k keyView) (finding, bool) {
 }
 
 // nextWindow judges what was admitted on the key by the classes that explain
-// the other requests, or by any where those are not known.
+// the other requests and the other tokens, each of which may have a limiter of
+// its own, or by any where those of requests are not known.
 func (v *view) nextWindow(k keyView) finding {
 	hold, fill := step(k.attempts, "hold"), step(k.attempts, "fill")
 	classes, needs := v.requestClasses(), []string{asksForClass}
-	if len(classes) == 0 || v.countsTokensOtherwise(classes) {
+	if len(classes) == 0 {
 		classes, needs = window.Classes(), nil
 	}
+	classes = append(slices.Clone(classes), v.classesOfTokens()...)
 	late := lateCharges(k.attempts)
 	events := v.events(k.attempts, used)
 	rule := window.Rule{Limit: *k.Limits.Tokens + late, Window: v.Run.Window, Early: wholeSecond, Grain: bucketGrain}

@@ -139,6 +139,13 @@ func (j *joined) tokenCounting() Counting {
 // tokens is explained, and by none of these classes of requests: a target may
 // have a limiter for each kind.
 func (j *joined) countsTokensOtherwise(requests []window.Class) bool {
+	tokens := j.classesOfTokens()
+	return len(tokens) > 0 && !slices.ContainsFunc(tokens, func(c window.Class) bool { return slices.Contains(requests, c) })
+}
+
+// classesOfTokens are the classes that explain what one client was admitted and
+// refused of tokens in the run.
+func (j *joined) classesOfTokens() []window.Class {
 	for _, k := range j.asked(asksForTokenClass) {
 		if k.Limits.Tokens == nil || count(k.attempts, refused) == 0 || !allClear(k.attempts) {
 			continue
@@ -147,10 +154,9 @@ func (j *joined) countsTokensOtherwise(requests []window.Class) bool {
 		if j.charging() == ReserveAndSettle {
 			late = 0 // what is reserved counts at once
 		}
-		tokens := j.view(k.Scenario).tokenClasses(k, late)
-		return len(tokens) > 0 && !slices.ContainsFunc(tokens, func(c window.Class) bool { return slices.Contains(requests, c) })
+		return j.view(k.Scenario).tokenClasses(k, late)
 	}
-	return false
+	return nil
 }
 
 // tokenClasses are the classes that explain what one client was admitted and

@@ -95,6 +95,15 @@ func TestOwnWindow(t *testing.T) {
 		k.admit("fill", 9800*ms, costing(400, 500, 300)) // 3000 of 2000 and what came back
 		b.wants(id, Pass, "", nil)
 	})
+	t.Run("tokens of which two classes are possible", func(t *testing.T) {
+		b := newBook(t)
+		b.measured()
+		k := b.scenario("tokens-sequential", asksForTokenClass).key(tokensOnly(20))
+		k.admit("ask", 0, costing(20, 20, 20))
+		k.refuse("ask", 2*sec, costing(0, 20, 20))
+		filled(b, held(b), 6) // on the clock a window may end among them
+		b.wants(id, Pass, "", nil)
+	})
 	for name, change := range map[string]func(*book) *sheet{
 		"nothing held": func(b *book) *sheet { return b.scenario("refund-next-window", id).key(tokensOnly(2000)) },
 		"a hold refused": func(b *book) *sheet {

@@ -63,7 +63,7 @@ func TestWindowSpanHoldsTheWindow(t *testing.T) {
 			return true
 		}
 		var lengths []time.Duration
-		for w := time.Duration(0); w <= 2*length; w++ {
+		for w := time.Duration(0); w <= 3*length; w++ { // no two turns lie further apart
 			if possible(w) {
 				lengths = append(lengths, w)
 			}
