@@ -143,9 +143,9 @@ func (j *joined) countsTokensOtherwise(requests []window.Class) bool {
 	return len(tokens) > 0 && !slices.ContainsFunc(tokens, func(c window.Class) bool { return slices.Contains(requests, c) })
 }
 
-// classesOfTokens are the classes that explain what one client was admitted and
+// findTokenClasses returns the classes that explain what one client was admitted and
 // refused of tokens in the run.
-func (j *joined) classesOfTokens() []window.Class {
+func (j *joined) findTokenClasses() []window.Class {
 	for _, k := range j.asked(asksForTokenClass) {
 		if k.Limits.Tokens == nil || count(k.attempts, refused) == 0 || !allClear(k.attempts) {
 			continue

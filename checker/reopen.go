@@ -12,11 +12,11 @@ import (
 // asksForClass is the requirement whose scenarios tell the class.
 const asksForClass = "requests/limit-kept"
 
-// requestClasses are the classes that explain every admission and refusal of
+// findRequestClasses returns the classes that explain every admission and refusal of
 // the scenario in which a request limit was asked hardest. A request without a
 // clear outcome may have been counted, so that nothing can be told beside it. A
 // target that queues is of none of these classes.
-func (j *joined) requestClasses() []window.Class {
+func (j *joined) findRequestClasses() []window.Class {
 	if j.queue.class() != "" {
 		return nil // when a request was counted is known to the length of its wait only
 	}

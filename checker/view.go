@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ratecheck/ratecheck/checker/window"
@@ -17,6 +18,9 @@ type joined struct {
 	ends  map[string]*history.End
 	byKey map[string][]seen // in the order in which they were sent
 	queue *queue            // nil where the target does not queue
+
+	// Many judges ask for them, and finding them takes long.
+	requestClasses, classesOfTokens func() []window.Class // not to be changed
 }
 
 // seen is an attempt with what the ledger says of it.
@@ -49,6 +53,8 @@ func newJoined(h *history.History) *joined {
 	}
 	j.doubt()
 	j.queue = j.findQueue()
+	j.requestClasses = sync.OnceValue(j.findRequestClasses)
+	j.classesOfTokens = sync.OnceValue(j.findTokenClasses)
 	return j
 }
 
