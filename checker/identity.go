@@ -163,7 +163,7 @@ func (j *joined) findTokenClasses() []window.Class {
 // refused, where so much may be charged too late to be seen.
 func (v *view) tokenClasses(k keyView, late int64) []window.Class {
 	events := v.events(k.attempts, used)
-	rule := window.Rule{Limit: *k.Limits.Tokens + late, Window: v.Run.Window, Early: clockGrain}
+	rule := window.Rule{Limit: *k.Limits.Tokens, Late: late, Window: v.Run.Window, Early: clockGrain}
 	if may, turns := turnsOnWholeSeconds(events); may && turns >= turnsNeeded {
 		rule.Early = wholeSecond
 	}
@@ -176,11 +176,8 @@ func (v *view) tokenClasses(k keyView, late int64) []window.Class {
 			capped[i].Cost = mostOf(k, k.attempts[at])
 		}
 	}
-	// What may be late is no part of the limit: a bucket would refill faster.
-	refusals := rule
-	refusals.Limit = *k.Limits.Tokens
 	return slices.DeleteFunc(window.Classes(), func(c window.Class) bool {
-		return !rule.Admissions(c, events).Lawful || !refusals.Refusals(c, capped).Lawful
+		return !rule.Admissions(c, events).Lawful || !rule.Refusals(c, capped).Lawful
 	})
 }
 

@@ -65,7 +65,7 @@ func judgeManyKeys(v *view) finding {
 func (v *view) limitedAmongMany(k keyView, name string, classes []window.Class) finding {
 	limit, asked := *k.Limits.Requests, step(k.attempts, name)
 	events := v.events(k.attempts, one)
-	found, doubt := v.kept(limit, events)
+	found, doubt := v.kept(limit, 0, events)
 	var needs []string
 	if found.Lawful && len(classes) > 0 {
 		// What some class would allow may be none that the target can be.

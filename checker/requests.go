@@ -69,11 +69,12 @@ const clockGrain = time.Millisecond
 // counts milliseconds, and an event loop reads it once for all that is ready.
 const bucketGrain = 5 * time.Millisecond
 
-// kept is what the window rules say of the admissions. doubt says that an
+// kept is what the window rules say of the admissions, of which so much may have
+// been charged late. doubt says that an
 // unlawful history would be lawful if windows turned on whole seconds, and that
 // too few turns were seen to tell.
-func (v *view) kept(limit int64, events []window.Event) (found window.Finding, doubt bool) {
-	rule := window.Rule{Limit: limit, Window: v.Run.Window, Early: clockGrain, Grain: bucketGrain}
+func (v *view) kept(limit, late int64, events []window.Event) (found window.Finding, doubt bool) {
+	rule := window.Rule{Limit: limit, Late: late, Window: v.Run.Window, Early: clockGrain, Grain: bucketGrain}
 	if found = rule.Kept(events); found.Lawful {
 		return found, false
 	}
@@ -104,7 +105,7 @@ func judgeRequestsKept(v *view) finding {
 			continue
 		}
 		limit := *k.Limits.Requests
-		found, doubt := v.kept(limit, v.events(k.attempts, one))
+		found, doubt := v.kept(limit, 0, v.events(k.attempts, one))
 		if !found.Lawful && !doubt {
 			return finding{
 				verdict: Fail, message: fmt.Sprintf("%s was admitted %d requests more than its limit allows", k.Alias, found.Excess),

@@ -88,7 +88,7 @@ func judgeTokensKept(v *view) finding {
 
 func (v *view) tokensKept(k keyView) finding {
 	limit, late := *k.Limits.Tokens, lateCharges(k.attempts)
-	found, doubt := v.kept(limit+late, v.events(k.attempts, used))
+	found, doubt := v.kept(limit, late, v.events(k.attempts, used))
 	if !found.Lawful && !doubt {
 		return finding{
 			verdict: Fail, message: fmt.Sprintf("%s was admitted %d tokens more than its limit allows", k.Alias, found.Excess+late),

@@ -2,7 +2,6 @@ package scenarios
 
 import (
 	"context"
-	"time"
 
 	"github.com/ratecheck/ratecheck/history"
 )
@@ -30,12 +29,14 @@ func tokensSequential() Scenario {
 			if err != nil {
 				return err
 			}
-			start := s.Now()
-			for i := range windows*perWindow + 1 {
-				at := start + s.Window()*time.Duration(i)/perWindow
-				if err := s.Until(ctx, at); err != nil {
+			// No catching up behind a slow answer: what follows each other closely
+			// may lawfully be charged late.
+			next := s.Now()
+			for range windows*perWindow + 1 {
+				if err := s.Until(ctx, next); err != nil {
 					return err
 				}
+				next = s.Now() + s.Window()/perWindow
 				if _, err := s.Send(ctx, key, Shot{
 					Step: "ask", Asks: asks, MaxTokens: completion,
 					Script: history.Script{PromptTokens: prompt, CompletionTokens: completion},

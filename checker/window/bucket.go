@@ -26,7 +26,7 @@ func (cs *lawCase) bucketAdmissions() Finding {
 		return Finding{Lawful: true}
 	}
 	// Instants are counted from the first, to keep floating point exact.
-	rate, start := float64(cs.limit)/float64(cs.window), s.from[0]
+	rate, start := float64(cs.refill)/float64(cs.window), s.from[0]
 	slack := bucketRounding + rate*float64(cs.grain)
 	tree := newDebtTree(n)
 	var worst struct {
@@ -102,7 +102,7 @@ func (t *debtTree) where() int {
 // began by t would leave, each decided at its To or at t. Complete for instants.
 func (cs *lawCase) bucketRefusals() Finding {
 	s := cs.admitted
-	rate, start := float64(cs.limit)/float64(cs.window), int64(0)
+	rate, start := float64(cs.refill)/float64(cs.window), int64(0)
 	if len(s.from) > 0 {
 		start = s.from[0]
 	}

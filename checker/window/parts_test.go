@@ -88,7 +88,7 @@ func TestWildNumbers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		number := rapid.OneOf(rapid.Int64(), rapid.Int64Range(-3, 3), rapid.Just(horizon), rapid.Just(never))
 		duration := rapid.Custom(func(t *rapid.T) time.Duration { return time.Duration(number.Draw(t, "")) })
-		r := Rule{number.Draw(t, "limit"), duration.Draw(t, "window"), duration.Draw(t, "early"), 0}
+		r := Rule{number.Draw(t, "limit"), duration.Draw(t, "window"), duration.Draw(t, "early"), 0, number.Draw(t, "late")}
 		events := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Event {
 			return Event{rapid.Int().Draw(t, "id"), duration.Draw(t, "from"), duration.Draw(t, "to"), number.Draw(t, "cost"), rapid.Bool().Draw(t, "admitted")}
 		}), 0, 8).Draw(t, "events")

@@ -328,3 +328,42 @@ func TestBucketOnACoarseClock(t *testing.T) {
 		}
 	}
 }
+
+// What is charged late may be admitted at once beyond the limit, and no class
+// gives it back as if it were limit.
+func TestLateCharges(t *testing.T) {
+	r := Rule{Limit: 10, Late: 5, Window: time.Minute}
+	for name, c := range map[string]struct {
+		events   []Event
+		unlawful map[Class]int64
+	}{
+		"all of it at once": {history(burst(0, 15)), nil},
+		"one more":          {history(burst(0, 16)), map[Class]int64{FixedFirstUse: 1, FixedClock: 1, SlidingLog: 1, SlidingCounter: 1, Bucket: 1}},
+		"half refilled": {
+			history(burst(0, 15), burst(30*second, 5)),
+			map[Class]int64{FixedFirstUse: 5, SlidingLog: 5},
+		},
+		"and one more": {
+			history(burst(0, 15), burst(30*second, 6)),
+			map[Class]int64{FixedFirstUse: 6, SlidingLog: 6, Bucket: 1},
+		},
+		"a refusal": {history(burst(0, 10), refusal(0, 1)), nil},
+		"a refusal of what was left": {
+			history(burst(0, 9), refusal(0, 1)),
+			map[Class]int64{FixedFirstUse: 1, FixedClock: 1, SlidingLog: 1, SlidingCounter: 1, Bucket: 1},
+		},
+	} {
+		for _, class := range Classes() {
+			excess, lawful := int64(0), true
+			for _, f := range []Finding{r.Admissions(class, c.events), r.Refusals(class, c.events)} {
+				excess, lawful = max(excess, f.Excess), lawful && f.Lawful
+			}
+			if excess != c.unlawful[class] || lawful != (excess == 0) {
+				t.Errorf("%s, %v: %d too many, want %d", name, class, excess, c.unlawful[class])
+			}
+			if explained := slices.Contains(r.Explained(c.events), class); explained != lawful {
+				t.Errorf("%s, %v: explained %t, want %t", name, class, explained, lawful)
+			}
+		}
+	}
+}

@@ -80,6 +80,11 @@ type Rule struct {
 	// Grain is how much sooner than it should a bucket may refill: 0, or what a
 	// limiter's clock may be behind.
 	Grain time.Duration
+	// Late is the most that may have been admitted and not been charged yet at
+	// another admission; less than 0 is taken as 0. It may be admitted beyond the
+	// limit at any time, and is no part of it: a bucket refills by Limit. Refusals
+	// are judged without it.
+	Late int64
 }
 
 // Finding is the answer for one class: lawful, or by how much not and which
@@ -111,6 +116,7 @@ func (r Rule) Admissions(c Class, events []Event) Finding {
 // Where the admissions themselves are unlawful, the refusals are judged as if
 // the limiter had merely failed to refuse those.
 func (r Rule) Refusals(c Class, events []Event) Finding {
+	r.Late = 0
 	return newCase(r, events).withRefused().refusals(c)
 }
 
@@ -139,10 +145,12 @@ func (r Rule) Kept(events []Event) Finding {
 // Explained lists the classes under which every admission and every refusal is
 // lawful.
 func (r Rule) Explained(events []Event) []Class {
-	cs := newCase(r, events).withRefused()
+	cs, onTime := newCase(r, events), r
+	onTime.Late = 0
+	refusing := newCase(onTime, events).withRefused()
 	var list []Class
 	for _, c := range Classes() {
-		if cs.admissions(c).Lawful && cs.refusals(c).Lawful {
+		if cs.admissions(c).Lawful && refusing.refusals(c).Lawful {
 			list = append(list, c)
 		}
 	}
@@ -151,8 +159,8 @@ func (r Rule) Explained(events []Event) []Class {
 
 // lawCase is one rule and one history, sorted.
 type lawCase struct {
-	limit, window, early int64
-	grain                int64
+	limit, window, early int64 // limit: with what may be late
+	refill, grain        int64 // refill: a bucket's, per window
 	events               []Event
 	admitted             *series
 	refused              spans
@@ -162,7 +170,8 @@ type lawCase struct {
 func newCase(r Rule, events []Event) *lawCase {
 	limit, window, early := r.terms()
 	return &lawCase{
-		limit: limit, window: window, early: early, events: events,
+		limit: min(limit+min(max(r.Late, 0), horizon), horizon), window: window, early: early, events: events,
+		refill:   limit,
 		grain:    min(max(int64(r.Grain), 0), window-1),
 		admitted: newSeries(pick(events, true)),
 		verdicts: map[Class]Finding{},
