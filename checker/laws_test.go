@@ -55,8 +55,8 @@ func anyHistory(t *rapid.T) *history.History {
 			a.FirstByte = min(a.Done, sent+1+short.Draw(t, "first byte"))
 		}
 		a.Header = rapid.MapOf(
-			rapid.SampledFrom([]string{"x-ratelimit-remaining-tokens", "x-ratelimit-remaining-requests", "x-ratelimit-limit-tokens", "retry-after", "x-ratelimit-reset-requests", "reset_at"}),
-			rapid.SampledFrom([]string{"0", "7", "40", "-3", "soon", "", "in 7s (HTTP-date)", "in -1h0m0s (RFC 3339, by our clock)", "1795318209"}),
+			rapid.SampledFrom([]string{"x-ratelimit-remaining-tokens", "x-ratelimit-remaining-requests", "x-ratelimit-limit-tokens", "retry-after", "x-ratelimit-reset-requests", "reset_at", "rate_limit_type"}),
+			rapid.SampledFrom([]string{"0", "7", "40", "-3", "soon", "", "in 7s (HTTP-date)", "in -1h0m0s (RFC 3339, by our clock)", "1795318209", "tokens"}),
 		).Draw(t, "header")
 		body := rapid.SampledFrom([]string{"", "", "{", "null", "[]", `{"n":1}`, `{"n":1.0,"_x":[{"proxy_y":null}]}`, `{"max_tokens":5}`})
 		a.Body = body.Draw(t, "sent body")

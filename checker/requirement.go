@@ -126,7 +126,7 @@ func Catalogue() []Requirement {
 		refusalRequirements(), fairnessRequirements(),
 		edgeRequirements(), leavingRequirements(), exactRequirements(),
 		forwardingRequirements(), resetRequirements(), manyKeysRequirements(),
-		quickRequirements(),
+		quickRequirements(), namingRequirements(),
 	)
 }
 

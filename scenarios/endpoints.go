@@ -50,7 +50,7 @@ func (e endpoint) counts() []string {
 }
 
 func (e endpoint) refusals() []string {
-	return e.only("refusal/status", "refusal/before-stream", "refusal/retry-after", "refusal/body")
+	return e.only("refusal/status", "refusal/before-stream", "refusal/retry-after", "refusal/body", "refusal/names-limit")
 }
 
 // forwarding is asked of the one endpoint on which limiters are known to let
