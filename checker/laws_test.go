@@ -55,7 +55,7 @@ func anyHistory(t *rapid.T) *history.History {
 			a.FirstByte = min(a.Done, sent+1+short.Draw(t, "first byte"))
 		}
 		a.Header = rapid.MapOf(
-			rapid.SampledFrom([]string{"x-ratelimit-remaining-tokens", "x-ratelimit-remaining-requests", "x-ratelimit-limit-tokens", "retry-after", "x-ratelimit-reset-requests", "reset_at", "rate_limit_type"}),
+			rapid.SampledFrom([]string{"x-ratelimit-remaining-tokens", "x-ratelimit-remaining-requests", "x-ratelimit-limit-tokens", "retry-after", "x-ratelimit-reset-requests", "reset_at", "rate_limit_type", "llm_provider-x-ratelimit-limit-tokens"}),
 			rapid.SampledFrom([]string{"0", "7", "40", "-3", "soon", "", "in 7s (HTTP-date)", "in -1h0m0s (RFC 3339, by our clock)", "1795318209", "tokens"}),
 		).Draw(t, "header")
 		body := rapid.SampledFrom([]string{"", "", "{", "null", "[]", `{"n":1}`, `{"n":1.0,"_x":[{"proxy_y":null}]}`, `{"max_tokens":5}`})
@@ -68,6 +68,9 @@ func anyHistory(t *rapid.T) *history.History {
 				Status: rapid.SampledFrom([]int{200, 500}).Draw(t, "upstream"), Usage: history.Usage{Prompt: amount.Draw(t, "prompt"), Completion: amount.Draw(t, "completion"), Total: amount.Draw(t, "used")},
 				FirstByte: rapid.SampledFrom([]time.Duration{0, received + 1}).Draw(t, "first byte sent"), Produced: amount.Draw(t, "produced"),
 				Body: body.Draw(t, "received body"),
+				RateHeaders: rapid.MapOf(
+					rapid.SampledFrom([]string{"X-Ratelimit-Limit-Tokens", "X-Ratelimit-Remaining-Requests"}), rapid.SampledFrom([]string{"7", "40", "41"}),
+				).Draw(t, "headers sent"),
 			})
 		}
 	}

@@ -12,7 +12,7 @@ import (
 // small limits.
 func forwardingBodies() Scenario {
 	const rpm, tpm = 110, 3900
-	asks := []string{"forwarding/body-unchanged", "forwarding/no-internal-fields", "headers/key-before-provider"}
+	asks := []string{"forwarding/body-unchanged", "forwarding/no-internal-fields", "headers/key-before-provider", "headers/provider-passed"}
 	bodies := []Shot{
 		{Step: "tools", MaxTokens: 20, Members: map[string]any{
 			"tools": weatherTool(), "tool_choice": "auto", "temperature": 0.3, "n": 2, "stop": "END",
@@ -36,24 +36,15 @@ func forwardingBodies() Scenario {
 			if err != nil {
 				return err
 			}
-			for _, shot := range bodies {
+			for i, shot := range bodies {
 				shot.Asks = asks
-				shot.Script = history.Script{PromptTokens: 10, CompletionTokens: 20, KeepBody: true, RateHeaders: providersRates()}
+				shot.Script = history.Script{PromptTokens: 10, CompletionTokens: 20, KeepBody: true, RateHeaders: providersRates(i)}
 				if _, err := s.Send(ctx, key, shot); err != nil {
 					return err
 				}
 			}
 			return nil
 		},
-	}
-}
-
-// providersRates are rate headers of the provider's own: whose numbers is a key
-// with limits told?
-func providersRates() map[string]string {
-	return map[string]string{
-		"X-Ratelimit-Limit-Requests": "10000", "X-Ratelimit-Remaining-Requests": "9999",
-		"X-Ratelimit-Limit-Tokens": "200000", "X-Ratelimit-Remaining-Tokens": "199900",
 	}
 }
 
