@@ -122,7 +122,7 @@ func undecided(reason string) finding {
 func Catalogue() []Requirement {
 	return join(
 		requestRequirements(), tokenRequirements(), counterRequirements(),
-		parallelRequirements(), slotRequirements(), isolationRequirements(), headerRequirements(), numberRequirements(), providerRequirements(),
+		parallelRequirements(), slotRequirements(), isolationRequirements(), headerRequirements(), numberRequirements(), providerRequirements(), callHeaderRequirements(),
 		refusalRequirements(), fairnessRequirements(),
 		edgeRequirements(), leavingRequirements(), exactRequirements(),
 		forwardingRequirements(), resetRequirements(), manyKeysRequirements(),

@@ -35,20 +35,20 @@ func TestEndpointScenariosAskWhatThereIs(t *testing.T) {
 		t.Fatalf("endpoints %v, want %v", got, want)
 	}
 	for _, s := range others {
-		onStreams, n := 0, 11
+		onStreams, n := 0, 12
 		for _, id := range s.Asks {
 			if strings.Contains(id, "stream") {
 				onStreams++
 			}
 		}
 		if s.Endpoint == history.Embeddings {
-			n = 8
+			n = 9
 		}
 		forwarded := 0 // internal fields are asked of one endpoint alone
 		if s.Endpoint == history.Responses {
 			forwarded = 1
 		}
-		if len(s.Asks) != n+forwarded || onStreams != n-8 {
+		if len(s.Asks) != n+forwarded || onStreams != n-9 {
 			t.Errorf("%s asks %v", s.Name, s.Asks)
 		}
 	}

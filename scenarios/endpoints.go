@@ -42,7 +42,7 @@ func (e endpoint) only(asks ...string) []string {
 }
 
 func (e endpoint) headers() []string {
-	return e.only("headers/on-answers", "headers/on-streams", "headers/limit-true", "headers/remaining-true")
+	return e.only("headers/on-answers", "headers/on-streams", "headers/limit-true", "headers/remaining-true", "headers/litellm-typed")
 }
 
 func (e endpoint) counts() []string {
