@@ -123,6 +123,7 @@ func Catalogue() []Requirement {
 	return join(
 		requestRequirements(), tokenRequirements(), counterRequirements(),
 		parallelRequirements(), slotRequirements(), isolationRequirements(), headerRequirements(), numberRequirements(), providerRequirements(), callHeaderRequirements(),
+		endpointCountedRequirements(),
 		refusalRequirements(), fairnessRequirements(),
 		edgeRequirements(), leavingRequirements(), exactRequirements(),
 		forwardingRequirements(), resetRequirements(), manyKeysRequirements(),
