@@ -65,7 +65,7 @@ func anyHistory(t *rapid.T) *history.History {
 			received := sent + short.Draw(t, "received")
 			h.Calls = append(h.Calls, history.Call{
 				ID: len(h.Calls) + 1, Nonce: a.Nonce, Received: received, Done: received + short.Draw(t, "served"),
-				Status: rapid.SampledFrom([]int{200, 500}).Draw(t, "upstream"), Usage: history.Usage{Prompt: amount.Draw(t, "prompt"), Completion: amount.Draw(t, "completion"), Total: amount.Draw(t, "used")},
+				Status: rapid.SampledFrom([]int{200, 500}).Draw(t, "upstream"), Usage: history.Usage{Prompt: amount.Draw(t, "prompt"), Completion: amount.Draw(t, "completion"), Total: amount.Draw(t, "used"), Cached: amount.Draw(t, "cached")},
 				FirstByte: rapid.SampledFrom([]time.Duration{0, received + 1}).Draw(t, "first byte sent"), Produced: amount.Draw(t, "produced"),
 				Body: body.Draw(t, "received body"),
 				RateHeaders: rapid.MapOf(

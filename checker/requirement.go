@@ -123,7 +123,7 @@ func Catalogue() []Requirement {
 	return join(
 		requestRequirements(), tokenRequirements(), counterRequirements(),
 		parallelRequirements(), slotRequirements(), isolationRequirements(), headerRequirements(), numberRequirements(), providerRequirements(), callHeaderRequirements(),
-		endpointCountedRequirements(),
+		endpointCountedRequirements(), basisRequirements(),
 		refusalRequirements(), fairnessRequirements(),
 		edgeRequirements(), leavingRequirements(), exactRequirements(),
 		forwardingRequirements(), resetRequirements(), manyKeysRequirements(),

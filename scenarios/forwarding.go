@@ -27,11 +27,15 @@ func forwardingBodies() Scenario {
 	}
 	return Scenario{
 		Name:          "forwarding-bodies",
-		Sentence:      "six requests with tools, conversations, sampling parameters, and with and without max_tokens, whose bodies the provider keeps, and whose answers carry rate headers of its own",
-		Asks:          asks,
+		Sentence:      "six requests with tools, conversations, sampling parameters, and with and without max_tokens, whose bodies the provider keeps, and whose answers carry rate headers of its own; then between equal probes two plain requests and two streams with cached prompts",
+		Asks:          append([]string{"tokens/basis"}, asks...),
 		NeedsProvider: true,
-		Plan:          Plan{Keys: 1, Requests: len(bodies), Tokens: int64(len(bodies)) * 30, Windows: 0.1, Seconds: 4},
+		Plan:          Plan{Keys: 1, Requests: len(bodies) + cachedRequests, Tokens: int64(len(bodies))*30 + cachedTokens, Windows: 0.1, Seconds: 8},
 		Play: func(ctx context.Context, s *Stage) error {
+			// A window of a limiter that keeps time in whole seconds is then whole.
+			if err := s.untilFraction(ctx, secondBegun); err != nil {
+				return err
+			}
 			key, err := s.Key(ctx, history.Limits{Requests: limit(rpm), Tokens: limit(tpm)})
 			if err != nil {
 				return err
@@ -43,7 +47,7 @@ func forwardingBodies() Scenario {
 					return err
 				}
 			}
-			return nil
+			return s.askCached(ctx, key)
 		},
 	}
 }
