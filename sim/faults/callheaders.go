@@ -28,6 +28,16 @@ func callHeaderFaults() []Fault {
 			}),
 		},
 		{
+			Name: "key-limit-told-wrong", Breaks: "headers/litellm-typed",
+			Sentence: "the key's limit of tokens is told as that of requests",
+			Apply: onHeaders(func(h http.Header, _ int) int {
+				if tokens := h.Get("X-Litellm-Key-Tpm-Limit"); tokens != "" && h.Get("X-Litellm-Key-Rpm-Limit") != "" {
+					h.Set("X-Litellm-Key-Rpm-Limit", tokens)
+				}
+				return 0
+			}),
+		},
+		{
 			Name: "retries-as-none", Breaks: "headers/litellm-typed",
 			Sentence: "no retries are told as the text None, as releases of LiteLLM before the first default limiter did with what they did not know",
 			Apply: onHeaders(func(h http.Header, _ int) int {
