@@ -109,7 +109,10 @@ func kindInText(text string) (kind, words string) {
 		if this == "" {
 			this = kindOfWord(found[1])
 		}
-		if kind != "" && this != kind {
+		switch {
+		case this == "":
+			continue // such as a budget
+		case kind != "" && this != kind:
 			return "", ""
 		}
 		kind, words = cmp.Or(kind, this), cmp.Or(words, found[0])

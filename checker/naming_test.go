@@ -40,6 +40,8 @@ func TestNamesLimit(t *testing.T) {
 		"all limits":                      {excerpt("you may send 8 requests per minute and 210 tokens per minute"), Skip, "none of 1"},
 		"a number as code":                {excerpt(`{"error":{"message":"no","type":null,"code":429}}`), Skip, "none of 1"},
 		"budget, which is none of ours":   {telling("rate_limit_type", "budget"), Skip, "none of 1"},
+		"budget in the text":              {refusalText("budget"), Skip, "none of 1"},
+		"a budget, and tokens":            {excerpt("Limit type: budget. 210 tokens per minute"), Pass, "1 refusals name"},
 		"an error that is text, not JSON": {excerpt(`{"error":"slow down"}`), Skip, "none of 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
