@@ -16,7 +16,7 @@ func Implications() map[string][]string {
 		"tokens/limit-kept": {
 			"drift/remaining-matches-usage", "tokens/streams-counted", "tokens/streams-without-usage-counted", "refund/unused-estimate",
 			"tokens/limit-usable", "requests/refused-not-charged",
-			"refund/own-window", "refund/disconnect", "refund/once", "drift/edge-exact",
+			"refund/own-window", "refund/disconnect", "refund/once", "drift/edge-exact", "tokens/basis",
 		},
 		// Who lets less than the limit be used refuses where there is room.
 		"tokens/limit-usable":           {"tokens/limit-kept"},
@@ -24,7 +24,9 @@ func Implications() map[string][]string {
 		// Who loses the window of a late answer locks out whoever keeps asking.
 		"tokens/window-reopens": {"tokens/lockout-bounded"},
 		// The traffic of the drift is streamed in part, and reserves too much.
-		"tokens/streams-counted": {"drift/remaining-matches-usage", "drift/edge-exact"},
-		"refund/unused-estimate": {"drift/remaining-matches-usage"},
+		"tokens/streams-counted": {"drift/remaining-matches-usage", "drift/edge-exact", "tokens/endpoints-counted", "tokens/basis"},
+		// What is not charged is not charged to the token.
+		"tokens/endpoints-counted": {"drift/remaining-matches-usage"},
+		"refund/unused-estimate":   {"drift/remaining-matches-usage"},
 	}
 }

@@ -55,8 +55,8 @@ func anyHistory(t *rapid.T) *history.History {
 			a.FirstByte = min(a.Done, sent+1+short.Draw(t, "first byte"))
 		}
 		a.Header = rapid.MapOf(
-			rapid.SampledFrom([]string{"x-ratelimit-remaining-tokens", "x-ratelimit-remaining-requests", "x-ratelimit-limit-tokens", "retry-after", "x-ratelimit-reset-requests", "reset_at"}),
-			rapid.SampledFrom([]string{"0", "7", "40", "-3", "soon", "", "in 7s (HTTP-date)", "in -1h0m0s (RFC 3339, by our clock)", "1795318209"}),
+			rapid.SampledFrom([]string{"x-ratelimit-remaining-tokens", "x-ratelimit-remaining-requests", "x-ratelimit-limit-tokens", "retry-after", "x-ratelimit-reset-requests", "reset_at", "rate_limit_type", "llm_provider-x-ratelimit-limit-tokens"}),
+			rapid.SampledFrom([]string{"0", "7", "40", "-3", "soon", "", "in 7s (HTTP-date)", "in -1h0m0s (RFC 3339, by our clock)", "1795318209", "tokens"}),
 		).Draw(t, "header")
 		body := rapid.SampledFrom([]string{"", "", "{", "null", "[]", `{"n":1}`, `{"n":1.0,"_x":[{"proxy_y":null}]}`, `{"max_tokens":5}`})
 		a.Body = body.Draw(t, "sent body")
@@ -65,9 +65,12 @@ func anyHistory(t *rapid.T) *history.History {
 			received := sent + short.Draw(t, "received")
 			h.Calls = append(h.Calls, history.Call{
 				ID: len(h.Calls) + 1, Nonce: a.Nonce, Received: received, Done: received + short.Draw(t, "served"),
-				Status: rapid.SampledFrom([]int{200, 500}).Draw(t, "upstream"), Usage: history.Usage{Prompt: amount.Draw(t, "prompt"), Completion: amount.Draw(t, "completion"), Total: amount.Draw(t, "used")},
+				Status: rapid.SampledFrom([]int{200, 500}).Draw(t, "upstream"), Usage: history.Usage{Prompt: amount.Draw(t, "prompt"), Completion: amount.Draw(t, "completion"), Total: amount.Draw(t, "used"), Cached: amount.Draw(t, "cached")},
 				FirstByte: rapid.SampledFrom([]time.Duration{0, received + 1}).Draw(t, "first byte sent"), Produced: amount.Draw(t, "produced"),
 				Body: body.Draw(t, "received body"),
+				RateHeaders: rapid.MapOf(
+					rapid.SampledFrom([]string{"X-Ratelimit-Limit-Tokens", "X-Ratelimit-Remaining-Requests"}), rapid.SampledFrom([]string{"7", "40", "41"}),
+				).Draw(t, "headers sent"),
 			})
 		}
 	}

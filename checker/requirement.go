@@ -122,11 +122,12 @@ func undecided(reason string) finding {
 func Catalogue() []Requirement {
 	return join(
 		requestRequirements(), tokenRequirements(), counterRequirements(),
-		parallelRequirements(), slotRequirements(), isolationRequirements(), headerRequirements(), numberRequirements(),
+		parallelRequirements(), slotRequirements(), isolationRequirements(), headerRequirements(), numberRequirements(), providerRequirements(), callHeaderRequirements(),
+		endpointCountedRequirements(), basisRequirements(),
 		refusalRequirements(), fairnessRequirements(),
 		edgeRequirements(), leavingRequirements(), exactRequirements(),
 		forwardingRequirements(), resetRequirements(), manyKeysRequirements(),
-		quickRequirements(),
+		quickRequirements(), namingRequirements(),
 	)
 }
 

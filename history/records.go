@@ -178,6 +178,9 @@ type Call struct {
 	// InFlight is how many calls were in flight when this one had arrived,
 	// itself included.
 	InFlight int `json:"in_flight"`
+	// RateHeaders are the headers of its own that the provider answered with, as
+	// Script.RateHeaders says.
+	RateHeaders map[string]string `json:"rate_headers,omitempty"`
 	// Body is the body that the provider received, where its script says that
 	// it is to be kept and it has at most MaxKeptBody bytes; else empty.
 	Body string `json:"body,omitempty"`

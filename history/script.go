@@ -26,7 +26,7 @@ type Script struct {
 	// WithoutUsage leaves the usage out of the answer, even where the request
 	// asks for it.
 	WithoutUsage bool `json:"without_usage,omitempty"`
-	// RateHeaders are the provider's own rate headers.
+	// RateHeaders are headers of the provider's own: rate headers and the like.
 	RateHeaders map[string]string `json:"rate_headers,omitempty"`
 	// KeepBody records the body that the provider received in its Call.
 	KeepBody bool `json:"keep_body,omitempty"`

@@ -73,7 +73,11 @@ func (h *held) answer(ctx context.Context, cancel context.CancelFunc, w http.Res
 }
 
 // failed enters a failure of a deployment (rule 10).
-func (h *held) failed(s step) { h.proxy.failures.Failed(s.ID, h.proxy.Clock.Now()) }
+func (h *held) failed(s step) {
+	h.proxy.guarded("counting a failure of a deployment", "the failure is not counted", func() {
+		h.proxy.failures.Failed(s.ID, h.proxy.Clock.Now())
+	})
+}
 
 // maxStatus is the last status that RFC 9110 gives a meaning to. What is beyond
 // it, or below 200, is no answer that could be passed on.

@@ -32,6 +32,16 @@ func (c *caller) tellSpend(h http.Header) {
 	}
 }
 
+// tellLimits says what the key itself is limited to, whatever else limits the
+// request.
+func (c *caller) tellLimits(h http.Header) {
+	for kind, name := range map[Kind]string{Requests: "rpm", Tokens: "tpm"} {
+		if limit := c.KeyLimit(kind); limit != Unlimited {
+			h.Set("x-litellm-key-"+name+"-limit", strconv.FormatInt(limit, 10))
+		}
+	}
+}
+
 // tellStep says who answered, and how many attempts that took.
 func (h *held) tellStep(header http.Header, s step) {
 	header.Set("x-litellm-model-id", s.ID)
@@ -69,7 +79,9 @@ func (h *held) spent(s step, used usage) (usd float64, known bool) {
 	}
 	usd = s.Price.of(used)
 	if h.proxy.Spent != nil {
-		h.proxy.Spent(h.caller.hash, usd)
+		h.proxy.guarded("noting what a key spent", "the amount is missing in its spend", func() {
+			h.proxy.Spent(h.caller.hash, usd)
+		})
 	}
 	return usd, true
 }

@@ -31,7 +31,7 @@ func TestCallHeaders(t *testing.T) {
 	policy := limited(2, -1, -1)
 	spend := 0.0000125
 	policy.Key.Spend = &spend
-	always := map[string]string{"call-id": "call-1", "version": "1.2.3", "key-spend": "0.0000125", "model-group": "m"}
+	always := map[string]string{"call-id": "call-1", "version": "1.2.3", "key-spend": "0.0000125", "model-group": "m", "key-rpm-limit": "2"}
 	with := func(more ...string) map[string]string {
 		want := map[string]string{}
 		for name, value := range always {

@@ -70,6 +70,10 @@ type ProxyConfig struct {
 	// Spent is told what a key's request cost in US dollars, where a deployment
 	// has a price; nil is told nothing. It may be called concurrently.
 	Spent func(keyHash string, usd float64)
+	// OnFault is told what fails in the limiter after a request was admitted
+	// (rule 22), always a *LimiterFault; nil is told nothing. It may be called
+	// concurrently, and must not panic.
+	OnFault func(error)
 }
 
 // Proxy is a proxy that limits its keys. It speaks OpenAI's chat completions,
@@ -251,7 +255,9 @@ func (h *held) renew() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !h.released {
-		h.proxy.Store.Renew(h.proxy.Clock.Now(), h.items)
+		h.proxy.guarded("renewing the lease of a slot", "the slot is lost when its lease ends", func() {
+			h.proxy.Store.Renew(h.proxy.Clock.Now(), h.items)
+		})
 	}
 	return !h.released
 }
@@ -262,7 +268,9 @@ func (h *held) settle(used int64) {
 	defer h.mu.Unlock()
 	if !h.settled {
 		h.settled = true
-		h.proxy.Store.Settle(h.proxy.Clock.Now(), h.items, used)
+		h.proxy.guarded("settling what a request used", "its reservation stands until its window ends", func() {
+			h.proxy.Store.Settle(h.proxy.Clock.Now(), h.items, used)
+		})
 	}
 }
 
@@ -272,7 +280,9 @@ func (h *held) release() {
 	defer h.mu.Unlock()
 	if !h.released {
 		h.released = true
-		h.proxy.Store.Release(h.proxy.Clock.Now(), h.items)
+		h.proxy.guarded("freeing a slot", "the slot is taken until its lease ends", func() {
+			h.proxy.Store.Release(h.proxy.Clock.Now(), h.items)
+		})
 	}
 }
 

@@ -89,6 +89,7 @@ func (p *Proxy) authorize(w http.ResponseWriter, r *http.Request) (caller, bool)
 		return c, false
 	}
 	c.tellSpend(w.Header())
+	c.tellLimits(w.Header())
 	return c, true
 }
 

@@ -70,6 +70,24 @@ func litellmDefects() []sighting {
 		{"drift/remaining-matches-usage", "completions", Defect{
 			Issue: "27738", From: firstRun, Before: "1.91.0", What: "the tokens of text completions are not counted", Gone: uncounted,
 		}},
+		{"headers/provider-passed", "", Defect{
+			From: v3Default, Before: "1.82.3",
+			What: "streams do not pass on what the provider's headers say", Gone: "gone by 1.82.3",
+		}},
+		{"tokens/endpoints-counted", "responses", Defect{
+			Issue: "17706", From: firstRun, Before: "1.80.10",
+			What: "the usage of /v1/responses is not read, and a request counts as one token", Gone: "gone from 1.80.10 (PR 17707)",
+		}},
+		{"tokens/endpoints-counted", "embeddings", Defect{
+			Issue: "27738", From: firstRun, Before: "1.91.0", What: "the tokens of embeddings are not counted", Gone: uncounted,
+		}},
+		{"tokens/endpoints-counted", "completions", Defect{
+			Issue: "27738", From: firstRun, Before: "1.91.0", What: "the tokens of text completions are not counted", Gone: uncounted,
+		}},
+		{"tokens/basis", "", Defect{
+			Issue: "17664", From: v3Default, Before: "1.82.3",
+			What: "only the tokens of the answer are counted", Gone: "gone by 1.82.3",
+		}},
 		{"refund/disconnect", "", Defect{
 			From: "1.82.3", Before: "1.88.0",
 			What: "a stream that its client leaves is charged one token, whatever it used", Gone: "gone by 1.88",

@@ -18,6 +18,7 @@ func failed(id, endpoint string) checker.Result { return one(id, endpoint, check
 func TestMeasuredReleasesLookLikeThemselves(t *testing.T) {
 	for version, breaks := range map[string][]string{
 		"1.80.0": {
+			"headers/provider-passed", "tokens/basis", "tokens/endpoints-counted@completions", "tokens/endpoints-counted@embeddings", "tokens/endpoints-counted@responses",
 			"drift/remaining-matches-usage@completions", "drift/remaining-matches-usage@embeddings", "drift/remaining-matches-usage@responses",
 			"headers/on-streams@completions", "headers/on-streams@messages", "headers/on-streams@responses", "isolation/many-keys",
 			"requests/refused-not-charged", "requests/straddling-burst", "tokens/limit-kept", "tokens/limit-kept-concurrent", "tokens/window-reopens", "tokens/lockout-bounded",
@@ -26,6 +27,7 @@ func TestMeasuredReleasesLookLikeThemselves(t *testing.T) {
 			"refusal/retry-after-tight",
 		},
 		"1.82.3": {
+			"tokens/endpoints-counted@completions", "tokens/endpoints-counted@embeddings",
 			"drift/remaining-matches-usage@completions", "drift/remaining-matches-usage@embeddings", "drift/remaining-matches-usage@responses",
 			"headers/on-streams@completions", "headers/on-streams@messages", "headers/on-streams@responses", "isolation/many-keys",
 			"requests/refused-not-charged", "requests/straddling-burst", "tokens/limit-kept-concurrent", "tokens/window-reopens", "tokens/lockout-bounded", "refund/upstream-error",

@@ -10,7 +10,7 @@ import (
 // streamed, to see what an admitted answer looks like.
 func answersQuiet() Scenario {
 	const each = 3
-	asks := []string{"headers/on-answers", "headers/on-streams", "headers/limit-true", "headers/remaining-true", "headers/reset-plausible"}
+	asks := []string{"headers/on-answers", "headers/on-streams", "headers/limit-true", "headers/remaining-true", "headers/reset-plausible", "headers/litellm-typed"}
 	return Scenario{
 		Name:     "answers-quiet",
 		Sentence: "three plain requests and three streams, one after the other, on a key with all three limits",

@@ -35,20 +35,20 @@ func TestEndpointScenariosAskWhatThereIs(t *testing.T) {
 		t.Fatalf("endpoints %v, want %v", got, want)
 	}
 	for _, s := range others {
-		onStreams, n := 0, 10
+		onStreams, n := 0, 13
 		for _, id := range s.Asks {
 			if strings.Contains(id, "stream") {
 				onStreams++
 			}
 		}
 		if s.Endpoint == history.Embeddings {
-			n = 7
+			n = 10
 		}
 		forwarded := 0 // internal fields are asked of one endpoint alone
 		if s.Endpoint == history.Responses {
 			forwarded = 1
 		}
-		if len(s.Asks) != n+forwarded || onStreams != n-7 {
+		if len(s.Asks) != n+forwarded || onStreams != n-10 {
 			t.Errorf("%s asks %v", s.Name, s.Asks)
 		}
 	}

@@ -42,15 +42,15 @@ func (e endpoint) only(asks ...string) []string {
 }
 
 func (e endpoint) headers() []string {
-	return e.only("headers/on-answers", "headers/on-streams", "headers/limit-true", "headers/remaining-true")
+	return e.only("headers/on-answers", "headers/on-streams", "headers/limit-true", "headers/remaining-true", "headers/litellm-typed")
 }
 
 func (e endpoint) counts() []string {
-	return e.only("drift/remaining-matches-usage", "tokens/streams-counted")
+	return e.only("drift/remaining-matches-usage", "tokens/streams-counted", "tokens/endpoints-counted")
 }
 
 func (e endpoint) refusals() []string {
-	return e.only("refusal/status", "refusal/before-stream", "refusal/retry-after", "refusal/body")
+	return e.only("refusal/status", "refusal/before-stream", "refusal/retry-after", "refusal/body", "refusal/names-limit")
 }
 
 // forwarding is asked of the one endpoint on which limiters are known to let
@@ -118,14 +118,14 @@ func (e endpoint) play(ctx context.Context, s *Stage) error {
 		}
 		return nil
 	}
-	const drift, streams = "drift/remaining-matches-usage", "tokens/streams-counted"
-	probe := e.shot("probe-1", false, slices.Concat(e.headers(), []string{drift}, e.forwarding()))
+	const drift, streams, counted = "drift/remaining-matches-usage", "tokens/streams-counted", "tokens/endpoints-counted"
+	probe := e.shot("probe-1", false, slices.Concat(e.headers(), []string{drift, counted}, e.forwarding()))
 	probe.Script.KeepBody = e.forwarding() != nil
 	first, err := s.Send(ctx, key, probe)
 	if err != nil {
 		return err
 	}
-	if err := send(endpointTraffic, "traffic", false, append(e.headers(), drift)); err != nil {
+	if err := send(endpointTraffic, "traffic", false, append(e.headers(), drift, counted)); err != nil {
 		return err
 	}
 	if err := s.Wait(ctx, settleTime); err != nil {
@@ -135,13 +135,13 @@ func (e endpoint) play(ctx context.Context, s *Stage) error {
 		return err
 	}
 	if e.streams() {
-		if err := send(endpointStreams, "traffic-streams", true, append(e.headers(), streams)); err != nil {
+		if err := send(endpointStreams, "traffic-streams", true, append(e.headers(), streams, counted)); err != nil {
 			return err
 		}
 		if err := s.Wait(ctx, settleTime); err != nil {
 			return err
 		}
-		if err := send(1, "probe-3", false, []string{"headers/on-answers", "headers/limit-true", streams}); err != nil {
+		if err := send(1, "probe-3", false, []string{"headers/on-answers", "headers/limit-true", streams, counted}); err != nil {
 			return err
 		}
 	}

@@ -12,7 +12,7 @@ import (
 // small limits.
 func forwardingBodies() Scenario {
 	const rpm, tpm = 110, 3900
-	asks := []string{"forwarding/body-unchanged", "forwarding/no-internal-fields", "headers/key-before-provider"}
+	asks := []string{"forwarding/body-unchanged", "forwarding/no-internal-fields", "headers/key-before-provider", "headers/provider-passed"}
 	bodies := []Shot{
 		{Step: "tools", MaxTokens: 20, Members: map[string]any{
 			"tools": weatherTool(), "tool_choice": "auto", "temperature": 0.3, "n": 2, "stop": "END",
@@ -27,33 +27,28 @@ func forwardingBodies() Scenario {
 	}
 	return Scenario{
 		Name:          "forwarding-bodies",
-		Sentence:      "six requests with tools, conversations, sampling parameters, and with and without max_tokens, whose bodies the provider keeps, and whose answers carry rate headers of its own",
-		Asks:          asks,
+		Sentence:      "six requests with tools, conversations, sampling parameters, and with and without max_tokens, whose bodies the provider keeps, and whose answers carry rate headers of its own; then between equal probes two plain requests and two streams with cached prompts",
+		Asks:          append([]string{"tokens/basis"}, asks...),
 		NeedsProvider: true,
-		Plan:          Plan{Keys: 1, Requests: len(bodies), Tokens: int64(len(bodies)) * 30, Windows: 0.1, Seconds: 4},
+		Plan:          Plan{Keys: 1, Requests: len(bodies) + cachedRequests, Tokens: int64(len(bodies))*30 + cachedTokens, Windows: 0.1, Seconds: 8},
 		Play: func(ctx context.Context, s *Stage) error {
+			// A window of a limiter that keeps time in whole seconds is then whole.
+			if err := s.untilFraction(ctx, secondBegun); err != nil {
+				return err
+			}
 			key, err := s.Key(ctx, history.Limits{Requests: limit(rpm), Tokens: limit(tpm)})
 			if err != nil {
 				return err
 			}
-			for _, shot := range bodies {
+			for i, shot := range bodies {
 				shot.Asks = asks
-				shot.Script = history.Script{PromptTokens: 10, CompletionTokens: 20, KeepBody: true, RateHeaders: providersRates()}
+				shot.Script = history.Script{PromptTokens: 10, CompletionTokens: 20, KeepBody: true, RateHeaders: providersRates(i)}
 				if _, err := s.Send(ctx, key, shot); err != nil {
 					return err
 				}
 			}
-			return nil
+			return s.askCached(ctx, key)
 		},
-	}
-}
-
-// providersRates are rate headers of the provider's own: whose numbers is a key
-// with limits told?
-func providersRates() map[string]string {
-	return map[string]string{
-		"X-Ratelimit-Limit-Requests": "10000", "X-Ratelimit-Remaining-Requests": "9999",
-		"X-Ratelimit-Limit-Tokens": "200000", "X-Ratelimit-Remaining-Tokens": "199900",
 	}
 }
 

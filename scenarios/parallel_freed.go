@@ -21,6 +21,9 @@ func parallelFreed() Scenario {
 		beforeEdge            = 2200 * time.Millisecond
 	)
 	asks := []string{"parallel/slot-freed"}
+	// The keys have no limits but slots: what they are told beside is the
+	// provider's.
+	numbers := append([]string{"headers/provider-fallback", "headers/provider-passed"}, asks...)
 	stream := Shot{Asks: asks, Stream: true, MaxTokens: 12, Script: history.Script{
 		PromptTokens: 4, CompletionTokens: 12, Latency: hold / chunks, Chunks: chunks, ChunkDelay: hold / chunks,
 	}}
@@ -28,15 +31,19 @@ func parallelFreed() Scenario {
 	failing.Script.Latency, failing.Script.Status = hold, http.StatusInternalServerError
 	leaving := stream
 	leaving.LeaveAfter = hold / 2
+	// ways are how requests end. The provider tells numbers of its own in answers
+	// to one key, and none in those to another.
 	ways := []struct {
 		name  string
 		slots int64
 		shot  Shot
-	}{{"success", 5, stream}, {"error", 6, failing}, {"leave", 7, leaving}}
+		asks  []string
+		told  bool
+	}{{"success", 5, stream, numbers, true}, {"error", 6, failing, numbers, false}, {"leave", 7, leaving, asks, false}}
 	return Scenario{
 		Name:          "parallel-freed",
 		Sentence:      "all slots of three keys are taken by requests that succeed, fail upstream, or whose client leaves; a second later all slots are asked for again",
-		Asks:          asks,
+		Asks:          numbers,
 		NeedsProvider: true,
 		Plan:          Plan{Keys: 3, Requests: 2 * (5 + 6 + 7), Tokens: 2 * 18 * 16, Windows: 0.1, Seconds: 7},
 		Play: func(ctx context.Context, s *Stage) error {
@@ -48,22 +55,29 @@ func parallelFreed() Scenario {
 					if err != nil {
 						return err
 					}
-					shot := way.shot
-					shot.Step = "take-" + way.name
+					send := func(shot Shot, step string, from int) error {
+						shot.Step, shot.Asks = step+way.name, way.asks
+						_, err := s.together(ctx, key, int(way.slots), func(i int) Shot {
+							if way.told {
+								shot.Script.RateHeaders = providersRates(from + i)
+							}
+							return shot
+						})
+						return err
+					}
 					start := s.Now()
 					// Few enough to need no turn, and not to be kept waiting for one:
 					// a limiter that counts slots in a window loses the count with it.
-					if _, err := s.together(ctx, key, int(way.slots), func(int) Shot { return shot }); err != nil {
+					if err := send(way.shot, "take-", 10); err != nil {
 						return err
 					}
 					// The upstream may run on when the client has left.
 					if err := s.Until(ctx, max(s.Now()+leastFreed, start+hold+freed)); err != nil {
 						return err
 					}
-					again := cheap("again-"+way.name, asks, false)
+					again := cheap("", nil, false)
 					again.Script.Latency = hold / 2
-					_, err = s.together(ctx, key, int(way.slots), func(int) Shot { return again })
-					return err
+					return send(again, "again-", 20)
 				})
 			}
 			return s.beside(parts...)

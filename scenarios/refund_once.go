@@ -18,7 +18,7 @@ func refundOnce() Scenario {
 		failing    = 4
 		latency    = 400 * time.Millisecond
 	)
-	asks := []string{"refund/once"}
+	asks := []string{"refund/once", "headers/litellm-typed"}
 	shot := func(step string) Shot {
 		return Shot{
 			Step: step, Asks: asks, MaxTokens: completion,

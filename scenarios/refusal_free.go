@@ -17,7 +17,7 @@ func refusalFree() Scenario {
 		tries             = 12
 		freed             = time.Second // a slot is free by then
 	)
-	asks := []string{"requests/refused-not-charged"}
+	asks := []string{"requests/refused-not-charged", "refusal/names-limit"}
 	return Scenario{
 		Name:          "refusal-free",
 		Sentence:      "four requests are refused for slots, and four for tokens; then the request limits are used up",

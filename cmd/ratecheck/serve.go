@@ -153,7 +153,7 @@ func (a *app) serve(ctx context.Context, s *settings) error {
 	c.Clock, c.Store, c.Keys, c.Directory, c.Spent = clock.System{}, reference.NewMemory(), s.registry, s.registry, s.registry.Spent
 	c.Window, c.Upstream, c.Models = s.Window, u, s.models
 	c.Transport = withBearer(driver.NewTransport(), u, s.upstreamKey)
-	c.Version, c.NewID = buildVersion(), crand.Text
+	c.Version, c.NewID, c.OnFault = buildVersion(), crand.Text, faultLog(a.stderr)
 	proxy := reference.NewProxy(c)
 	stop, at, err := listenAndServe(s.Listen, s.registry.Handler(proxy), streamPatience)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/ratecheck/ratecheck/clock"
@@ -15,6 +16,17 @@ import (
 // shutdownPatience is how long the open requests of our provider may take when it
 // is told to end: the runs that ask it have ended before.
 const shutdownPatience = 5 * time.Second
+
+// faultLog writes what fails in a limiter, a line each. It may be called
+// concurrently.
+func faultLog(w io.Writer) func(error) {
+	var mu sync.Mutex
+	return func(err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		_, _ = fmt.Fprintln(w, "the limiter failed:", err) // there is nobody else to tell
+	}
+}
 
 // streamPatience is how long open streams may take when a proxy is told to end.
 // It is below the 30 s that Kubernetes gives a container.

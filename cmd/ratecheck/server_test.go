@@ -8,16 +8,35 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/ratecheck/ratecheck/clock"
+	"github.com/ratecheck/ratecheck/reference"
 )
 
 // hurried is the pace of tests that wait until a client is cut.
 func hurried() pace {
 	const short = 500 * time.Millisecond // a busy machine must not be taken for a slow client
 	return pace{header: short, body: short, write: short, idle: short}
+}
+
+// TestFaultLog: faults that come together are lines of their own.
+func TestFaultLog(t *testing.T) {
+	var out strings.Builder
+	tell := faultLog(&out)
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			tell(&reference.LimiterFault{What: "freeing a slot", Fault: "no connection", Stands: "the slot is taken"})
+		})
+	}
+	all.Wait()
+	const line = "the limiter failed: freeing a slot: no connection; the answer is not touched, and the slot is taken\n"
+	if out.String() != strings.Repeat(line, 20) {
+		t.Errorf("wrote %q", out.String())
+	}
 }
 
 // dial connects to a server that serves h at a hurried pace. Its own deadline

@@ -48,12 +48,12 @@ func endpointFaults() []Fault {
 			}),
 		},
 		{
-			Name: "embeddings-uncounted", Breaks: "drift/remaining-matches-usage", Endpoints: []string{history.Embeddings},
+			Name: "embeddings-uncounted", Breaks: "tokens/endpoints-counted", Endpoints: []string{history.Embeddings},
 			Sentence: "an embedding costs one token, whatever it used (LiteLLM 17706, up to 1.89)",
 			Apply:    usageWhere("1", func(r *http.Request, _ []byte) bool { return isOf(r, history.Embeddings) }),
 		},
 		{
-			Name: "completions-uncounted", Breaks: "drift/remaining-matches-usage", Endpoints: []string{history.Completions},
+			Name: "completions-uncounted", Breaks: "tokens/endpoints-counted", Endpoints: []string{history.Completions},
 			Sentence: "a text completion that is not streamed costs one token, whatever it used (LiteLLM 30105, up to 1.89)",
 			Apply: usageWhere("1", func(r *http.Request, body []byte) bool {
 				return isOf(r, history.Completions) && !bytes.Contains(body, []byte(`"stream":true`))

@@ -32,9 +32,12 @@ func numberFaults() []Fault {
 			Name: "remaining-never-falls", Breaks: "headers/remaining-true",
 			Sentence: "remaining is told as it was before anything was charged (Envoy AI Gateway 1754)",
 			Apply: onHeaders(func(h http.Header, _ int) int {
+				if h.Get("x-ratelimit-api_key-limit-requests") == "" {
+					return 0 // the numbers told are the provider's
+				}
 				for name := range h {
 					lower := strings.ToLower(name)
-					if strings.Contains(lower, "-remaining-requests") {
+					if strings.HasPrefix(lower, "x-ratelimit-") && strings.HasSuffix(lower, "-remaining-requests") {
 						h.Set(name, h.Get(strings.Replace(lower, "remaining", "limit", 1)))
 					}
 				}

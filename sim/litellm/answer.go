@@ -21,8 +21,10 @@ func (c *call) setHeaders(h, provider http.Header, stream bool) {
 	release := c.proxy.Release
 	c.setKeyHeaders(h)
 	h.Set("Content-Type", provider.Get("Content-Type"))
-	for name, values := range provider {
-		h.Set("llm_provider-"+strings.ToLower(name), strings.Join(values, ", "))
+	if !stream || !release.Has(NoProviderHeadersOnStreams) {
+		for name, values := range provider {
+			h.Set("llm_provider-"+strings.ToLower(name), strings.Join(values, ", "))
+		}
 	}
 	messages := c.request.endpoint == history.Messages && release.Has(NoHeadersOnMessages)
 	if release.Has(ProviderNumbers) && !messages && (!stream || release.Has(ProviderNumbersOnStreams)) {

@@ -40,6 +40,7 @@ const (
 	NoHeadersOnMessages        Quirk = "no-headers-on-messages"
 	ProviderNumbers            Quirk = "provider-numbers"
 	ProviderNumbersOnStreams   Quirk = "provider-numbers-on-streams"
+	NoProviderHeadersOnStreams Quirk = "no-provider-headers-on-streams"
 	WholeWindowRetryAfter      Quirk = "whole-window-retry-after"
 	NoRetryAfterBesideChat     Quirk = "no-retry-after-beside-chat"
 	LocalTimeReset             Quirk = "local-time-reset"
@@ -113,6 +114,7 @@ func Traits() []Trait {
 		{NoHeadersOnMessages, "27748", firstRelease, "1.103.0", "answers of /v1/messages carry no rate headers"},
 		{ProviderNumbers, "", firstRelease, "", "the unprefixed rate headers are the provider's"},
 		{ProviderNumbersOnStreams, "", "1.82.0", "", "and on streams too"},
+		{NoProviderHeadersOnStreams, "", firstRelease, "1.82.0", "streams do not pass on what the provider's headers say"},
 		{WholeWindowRetryAfter, "4695", firstRelease, "", "retry-after and reset_at tell a whole window, however little of it is left"},
 		{NoRetryAfterBesideChat, "", firstRelease, "", "refusals of /v1/completions and /v1/messages have no retry-after"},
 		{LocalTimeReset, "39816", firstRelease, "1.103.0", "reset_at is local time labelled UTC"},

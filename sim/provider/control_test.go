@@ -34,7 +34,7 @@ func TestRegisterFromOutside(t *testing.T) {
 		}
 		a := w.ask(chat("n1", streamed, withUsage))
 		s := w.must(a)
-		if s.usage.Total != 30 || s.chunks != 6 || a.header.Get("X-Ratelimit-Limit-Tokens") != "5" || w.last().Nonce != "n1" {
+		if s.usage.Total != 30 || s.chunks != 6 || a.header.Get("X-Ratelimit-Limit-Tokens") != "5" || w.last().Nonce != "n1" || w.last().RateHeaders["X-Ratelimit-Limit-Tokens"] != "5" {
 			t.Errorf("answered %+v, ledger %+v", s, w.last())
 		}
 		if a := w.register(`{"nonce":"n1","script":{"status":503}}`); a.status != http.StatusNoContent {

@@ -132,6 +132,7 @@ func (p *Provider) serve(w http.ResponseWriter, r *http.Request, endpoint string
 	for name, value := range script.RateHeaders {
 		w.Header().Set(name, value)
 	}
+	c.record.RateHeaders = script.RateHeaders
 	if status := p.failure(nonce, script); status != 0 {
 		c.fail(w, status)
 		return
