@@ -20,6 +20,8 @@ type Judged struct {
 	Report *Report
 	// Problem says why there is no report, or why it is not whole.
 	Problem string
+	// Model says that a model of the target was run in its place.
+	Model bool
 }
 
 // Matrix holds requirements against targets.
@@ -44,6 +46,9 @@ type MatrixColumn struct {
 	// Reproduce is the run that made the column; empty where none was.
 	Reproduce string `json:"reproduce,omitempty"`
 	Problem   string `json:"problem,omitempty"`
+	// Model says that the column is of a model of the release, and not of the
+	// release itself.
+	Model bool `json:"model,omitempty"`
 }
 
 // MatrixRow is one requirement at one endpoint, a cell for each column.
@@ -88,7 +93,7 @@ func NewMatrix(command string, targets []Judged) Matrix {
 	type place struct{ requirement, endpoint string }
 	var places []place
 	for _, t := range targets {
-		c := MatrixColumn{Name: t.Name, Problem: t.Problem}
+		c := MatrixColumn{Name: t.Name, Problem: t.Problem, Model: t.Model}
 		if t.Report != nil {
 			c.Product, c.Version = t.Report.Target.Name, t.Report.Target.Version
 			c.WindowSeconds, c.Summary = t.Report.Target.WindowSeconds, t.Report.Summary

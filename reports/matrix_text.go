@@ -75,6 +75,9 @@ func (c MatrixColumn) heading() string {
 	}
 	text := fmt.Sprintf("%s: %s", c.Name, c.Summary.counts())
 	if who := strings.TrimSpace(c.Product + " " + c.Version); who != "" {
+		if c.Model {
+			who = "model of " + who
+		}
 		text += " (" + who + ")"
 	}
 	return text
