@@ -68,16 +68,47 @@ func measure(t *testing.T, dir string) {
 	if code := a.main(args); code != reports.ExitKept {
 		t.Fatalf("ratecheck %v exited with %d:\n%s", args, code, out.String())
 	}
-	measured, _, _ := strings.Cut(out.String(), "\n```sh\n") // the command stands above
-	text := string(readFile(t, measuredPath))
+	text := withMeasured(t, string(readFile(t, measuredPath)), out.String())
+	if err := os.WriteFile(measuredPath, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// withMeasured is the text of the docs with another matrix.
+func withMeasured(t *testing.T, text, matrix string) string {
+	t.Helper()
+	matrix, _, _ = strings.Cut(matrix, "\n```sh\n") // the command stands above
 	before, rest, found := strings.Cut(text, measuredBegin)
 	_, after, ended := strings.Cut(rest, measuredEnd)
 	if !found || !ended {
 		t.Fatalf("%s lacks the headings %q and %q", measuredPath, measuredBegin, measuredEnd)
 	}
-	text = before + measuredBegin + "\n" + strings.ReplaceAll(measured, "### ", "## ") + "\n" + measuredEnd + after
-	if err := os.WriteFile(measuredPath, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
+	return before + measuredBegin + "\n" + strings.ReplaceAll(matrix, "### ", "## ") + "\n" + measuredEnd + after
+}
+
+// TestMeasuredTableIsWrittenAnew: the matrix of models in its place is read as
+// what the models got, and nothing around it changes.
+func TestMeasuredTableIsWrittenAnew(t *testing.T) {
+	args := []string{"matrix", "--litellm", "1.80.0,1.82.3", "--window", "5s", "-q", "--format", "markdown"}
+	var out bytes.Buffer
+	if code := testApp(&out).main(args); code != reports.ExitKept {
+		t.Fatalf("ratecheck %v exited with %d", args, code)
+	}
+	text := withMeasured(t, "before\n## Summary\nold\n"+measuredEnd+"after\n", out.String())
+	if !strings.HasPrefix(text, "before\n## Summary\n\n- 1.80.0 memory: ") || !strings.HasSuffix(text, "\n\n"+measuredEnd+"after\n") || strings.Contains(text, "```") {
+		t.Errorf("it is written as:\n%s", text)
+	}
+	table := verdictsIn(t, text)
+	for _, column := range []string{"1.80.0 memory", "1.82.3 memory"} {
+		want := modelVerdicts(t, column)
+		if len(table[column]) < 60 {
+			t.Errorf("%s: %d verdicts were read", column, len(table[column]))
+		}
+		for name, got := range table[column] {
+			if got != want[name] {
+				t.Errorf("%s, %s is read as %s, want %s", column, name, got, want[name])
+			}
+		}
 	}
 }
 
@@ -85,7 +116,12 @@ func measure(t *testing.T, dir string) {
 // inconclusive is left out.
 func measuredVerdicts(t *testing.T) map[string]map[string]checker.Verdict {
 	t.Helper()
-	text := strings.ReplaceAll(html.UnescapeString(string(readFile(t, measuredPath))), "\u200b", "")
+	return verdictsIn(t, string(readFile(t, measuredPath)))
+}
+
+func verdictsIn(t *testing.T, text string) map[string]map[string]checker.Verdict {
+	t.Helper()
+	text = strings.ReplaceAll(html.UnescapeString(text), "\u200b", "")
 	_, rest, found := strings.Cut(text, "\n## Verdicts\n")
 	table, _, ended := strings.Cut(rest, "\n## ")
 	if !found || !ended {
