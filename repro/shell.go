@@ -61,7 +61,11 @@ async def user_api_key_auth(request, api_key):
 // Start is what starts the release and a provider that answers as it is told in
 // the request's own text, and then sends the requests.
 func (s *Story) Start() []string {
-	set := []string{fmt.Sprintf("LITELLM_RATE_LIMIT_WINDOW_SIZE=%.0f", s.Window)}
+	set := []string{
+		fmt.Sprintf("LITELLM_RATE_LIMIT_WINDOW_SIZE=%.0f", s.Window),
+		// From 1.105 on a proxy without a master key does not start otherwise.
+		"LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY=true",
+	}
 	for _, name := range sortedNames(s.Setup.Env) {
 		set = append(set, name+"="+s.Setup.Env[name])
 	}
@@ -72,7 +76,7 @@ func (s *Story) Start() []string {
 	return append(list,
 		"python3 provider.py "+providerPort+" > provider.log &",
 		strings.Join(set, " ")+" litellm --config config.yaml --host 127.0.0.1 --port 4000 > litellm.log 2>&1 &",
-		"until curl -sf -o /dev/null http://"+proxyAddress+"/health/liveliness; do sleep 1; done",
+		"until curl -sf -o /dev/null http://"+proxyAddress+"/health/liveliness || ! kill -0 $!; do sleep 1; done",
 		"bash requests.sh",
 	)
 }
