@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ratecheck/ratecheck/history"
 	"github.com/ratecheck/ratecheck/reports"
 	"github.com/ratecheck/ratecheck/scenarios"
 )
@@ -45,6 +46,8 @@ requirements down, targets across, each with the number behind it. The targets a
 LiteLLM releases (--litellm), as models on virtual time or, with --real, as
 releases that it installs and starts one after another; proxies that run
 (--target); and folders that run --out or matrix --out wrote (--recorded).
+Where all requirements are tested it also measures how many tokens are admitted in
+each window: in turn, at once, by streams, with and without a request limit.
 
 It exits with 0 when it is complete, whatever the verdicts are: a target that
 could not be run is a column that says so. When no target could be run it exits
@@ -97,6 +100,9 @@ func (a *app) matrix(ctx context.Context, f matrixFlags) error {
 	chosen, err := selectScenarios(f.run)
 	if err != nil {
 		return err
+	}
+	if len(f.run.only)+len(f.run.skip) == 0 && (len(f.run.endpoints) == 0 || slices.Contains(f.run.endpoints, history.Chat)) {
+		chosen = append(chosen, scenarios.TokensByWindow())
 	}
 	columns, err := a.columns(&f)
 	if err != nil {

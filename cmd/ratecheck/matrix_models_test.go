@@ -10,8 +10,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/ratecheck/ratecheck/clock"
+	"github.com/ratecheck/ratecheck/history"
 	"github.com/ratecheck/ratecheck/reports"
+	"github.com/ratecheck/ratecheck/scenarios"
 	"github.com/ratecheck/ratecheck/sim/litellm"
 )
 
@@ -63,7 +67,7 @@ func TestMatrixOfModels(t *testing.T) {
 }
 
 // TestMatrixOfModelsRepeatsItself whichever column is ready first, and each
-// column is what run finds.
+// column is what run finds: what a matrix measures beside it changes nothing.
 func TestMatrixOfModelsRepeatsItself(t *testing.T) {
 	versions := []string{"1.82.3", "1.88.0", "1.109.1"}
 	out := t.TempDir()
@@ -71,12 +75,12 @@ func TestMatrixOfModelsRepeatsItself(t *testing.T) {
 	if again := modelMatrix(t, versions); !bytes.Equal(first, again) {
 		t.Errorf("the same matrix twice:\n%s\n%s", first, again)
 	}
-	run := filepath.Join(t.TempDir(), "run")
-	judged(t, "--simulate", "1.88.0", "--redis", "-q", "--out", run)
-	for _, name := range []string{historyFile, reportFile} {
-		if !bytes.Equal(readFile(t, filepath.Join(run, name)), readFile(t, filepath.Join(out, "1.88.0-redis", name))) {
-			t.Errorf("%s of a column is not that of its run", name)
-		}
+	report, err := reports.Parse(bytes.NewReader(readFile(t, filepath.Join(out, "1.88.0-redis", reportFile))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(judged(t, "--simulate", "1.88.0", "--redis", "-q").Results, report.Results); d != "" {
+		t.Errorf("a run finds (-) what its column does not (+):\n%s", d)
 	}
 	if folders, err := os.ReadDir(out); err != nil || len(folders) != 2*len(versions) {
 		t.Errorf("%v, %v: want a folder for each column", folders, err)
@@ -88,5 +92,59 @@ func TestMatrixOfModelsRepeatsItself(t *testing.T) {
 func BenchmarkMatrixOfModels(b *testing.B) {
 	for b.Loop() {
 		modelMatrix(b, litellm.Releases())
+	}
+}
+
+// TestTokensByWindow: a release that reserves admits its limit in every window to
+// the token, whoever asks; one that charges after the answer lets a burst through
+// and one request more. What is played for it is within its plan, behind all else.
+func TestTokensByWindow(t *testing.T) {
+	out := t.TempDir()
+	var m reports.Matrix
+	if err := json.Unmarshal(modelMatrix(t, []string{"1.82.3", "1.109.1"}, "--window", "5s", "--out", out), &m); err != nil {
+		t.Fatal(err)
+	}
+	if len(m.Windows) != 2*len(history.TokensByWindowWays()) {
+		t.Fatalf("%d rows", len(m.Windows))
+	}
+	for _, row := range m.Windows {
+		for i, cell := range row.Cells {
+			most := cell.Limit
+			if i < 2 {
+				most += cell.Limit / 8 // what is asked while the charge is late
+				if row.Way == history.AtOnce {
+					most = 20 * cell.Limit / 8
+				}
+			}
+			if !slices.Equal(cell.Admitted, []int64{most, most, most}) {
+				t.Errorf("%s, %s, request limit %t: %v of %d, want %d in each window", m.Columns[i].Name, row.Way, row.RequestLimit, cell.Admitted, cell.Limit, most)
+			}
+		}
+	}
+	h, err := readHistoryFile(filepath.Join(out, "1.109.1-memory", historyFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan := scenarios.TokensByWindow().Plan
+	keys, attempts, last := 0, 0, time.Duration(0)
+	first := time.Duration(-1)
+	for _, k := range h.Keys {
+		if k.Scenario == history.TokensByWindow {
+			keys++
+		}
+	}
+	for _, a := range h.Attempts {
+		switch {
+		case a.Scenario != history.TokensByWindow:
+			last = max(last, a.Done)
+		case first < 0:
+			first = a.Sent
+			fallthrough
+		default:
+			attempts++
+		}
+	}
+	if keys != plan.Keys || attempts != plan.Requests || first < last {
+		t.Errorf("%d keys and %d requests from %s on, planned are %+v behind %s", keys, attempts, first, plan, last)
 	}
 }
