@@ -15,7 +15,7 @@ func concurrentBypass() Repro {
 	return Repro{
 		ID: "litellm-18730", Issues: []string{"18730", "27001"},
 		Title:      "a burst is admitted a multiple of its token limit",
-		Signatures: []string{"concurrent TPM bypass", "TPM limit exceeded by concurrent requests", "allowing overuse"},
+		Signatures: []string{"concurrent TPM bypass", "TPM limit exceeded by concurrent requests", "concurrent requests allow overuse"},
 		Mechanism: "A request is compared with what was charged so far, and charged after its answer. What is in flight is charged " +
 			"nothing but one token each, so that any number of requests that come at once pass.",
 		Expected:   fmt.Sprintf("%d of %d are admitted: %d tokens", tpm/cost, burst, tpm),

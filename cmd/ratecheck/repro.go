@@ -90,7 +90,7 @@ func (a *app) repro(ctx context.Context, f reproFlags, text string) error {
 	_, issue := repro.IssueIn(text)
 	switch {
 	case len(found) == 0:
-		return usageError("no known bug is called %q, and no error message of one is like it; `ratecheck repro` lists them", text)
+		return usageError("no known bug is called %q, and no error message of one is like it; `ratecheck repro` lists them", shortened(text))
 	case len(found) > 1 && issue:
 		var others []string
 		for _, r := range found[1:] {
@@ -101,7 +101,7 @@ func (a *app) repro(ctx context.Context, f reproFlags, text string) error {
 		if err := a.listRepros(found); err != nil {
 			return err
 		}
-		return usageError("%q belongs to %d known bugs; name one of them", text, len(found))
+		return usageError("%q belongs to %d known bugs; name one of them", shortened(text), len(found))
 	}
 	r := found[0]
 	setup := repro.Setup{Version: r.Setup.Version, Redis: r.Setup.Redis || f.redis, Env: map[string]string{}}
@@ -207,6 +207,15 @@ func worldOf(url string, setup repro.Setup, window time.Duration, c clock.Clock,
 		},
 		Run: func(ctx context.Context, f func(context.Context) error) error { return f(ctx) },
 	}, nil
+}
+
+// shortened is the beginning of a text that may be a whole page.
+func shortened(text string) string {
+	const most = 80
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most]) + "…"
+	}
+	return text
 }
 
 func (a *app) listRepros(list []repro.Repro) error {
