@@ -26,12 +26,13 @@ const measuredBegin, measuredEnd = "## Summary\n", "## Differences from a measur
 // it anew, on a machine with nothing else to do, in about ten minutes once the
 // releases are installed:
 //
-//	RATECHECK_LAB=$HOME/.cache/ratecheck-lab go test ./cmd/ratecheck -count=1 -timeout 60m -run 'TestMeasuredTable$' -update
+//	RATECHECK_LAB=FOLDER RATECHECK_LAB_MEASURE=yes go test ./cmd/ratecheck -count=1 -timeout 60m -run 'TestMeasuredTable$'
 //
+// -update alone does not, since it is given to many tests at once.
 // What differs from the models behind that is told by TestModelsAgreeWithReleases,
 // which wants a reason for each.
 func TestMeasuredTable(t *testing.T) {
-	if dir := os.Getenv(labVariable); *update && dir != "" {
+	if dir := os.Getenv(labVariable); dir != "" && os.Getenv(labVariable+"_MEASURE") != "" {
 		measure(t, dir)
 	}
 	table := measuredVerdicts(t)
