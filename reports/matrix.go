@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/ratecheck/ratecheck/checker"
+	"github.com/ratecheck/ratecheck/history"
 )
 
 // MatrixSchema is the version of the JSON matrix.
@@ -20,6 +23,8 @@ type Judged struct {
 	Report *Report
 	// Problem says why there is no report, or why it is not whole.
 	Problem string
+	// Model says that a model of the target was run in its place.
+	Model bool
 }
 
 // Matrix holds requirements against targets.
@@ -31,6 +36,16 @@ type Matrix struct {
 	Rows    []MatrixRow    `json:"rows"`
 	// Tokens is how exactly tokens are limited and counted.
 	Tokens []MatrixRow `json:"tokens"`
+	// Windows is how many tokens were admitted in each window.
+	Windows []WindowRow `json:"windows,omitempty"`
+}
+
+// WindowRow is one way in which tokens were asked for, a cell for each column.
+type WindowRow struct {
+	Way          string `json:"way"`
+	RequestLimit bool   `json:"request_limit"`
+	// Cells are nil where the target was not asked.
+	Cells []*checker.WindowTokens `json:"cells"`
 }
 
 // MatrixColumn is one target.
@@ -44,6 +59,9 @@ type MatrixColumn struct {
 	// Reproduce is the run that made the column; empty where none was.
 	Reproduce string `json:"reproduce,omitempty"`
 	Problem   string `json:"problem,omitempty"`
+	// Model says that the column is of a model of the release, and not of the
+	// release itself.
+	Model bool `json:"model,omitempty"`
 }
 
 // MatrixRow is one requirement at one endpoint, a cell for each column.
@@ -88,7 +106,7 @@ func NewMatrix(command string, targets []Judged) Matrix {
 	type place struct{ requirement, endpoint string }
 	var places []place
 	for _, t := range targets {
-		c := MatrixColumn{Name: t.Name, Problem: t.Problem}
+		c := MatrixColumn{Name: t.Name, Problem: t.Problem, Model: t.Model}
 		if t.Report != nil {
 			c.Product, c.Version = t.Report.Target.Name, t.Report.Target.Version
 			c.WindowSeconds, c.Summary = t.Report.Target.WindowSeconds, t.Report.Summary
@@ -120,7 +138,59 @@ func NewMatrix(command string, targets []Judged) Matrix {
 		m.Rows = append(m.Rows, row)
 	}
 	m.Tokens = tokenRows(m.Rows)
+	m.Windows = windowRows(targets)
 	return m
+}
+
+// windowRows are the ways in which any target was asked.
+func windowRows(targets []Judged) (rows []WindowRow) {
+	for _, way := range history.TokensByWindowWays() {
+		for _, both := range []bool{false, true} {
+			row, measured := WindowRow{Way: way, RequestLimit: both}, false
+			for _, t := range targets {
+				var cell *checker.WindowTokens
+				if t.Report != nil {
+					for _, w := range t.Report.Tokens {
+						if w.Way == way && w.RequestLimit == both {
+							cell, measured = &w, true
+						}
+					}
+				}
+				row.Cells = append(row.Cells, cell)
+			}
+			if measured {
+				rows = append(rows, row)
+			}
+		}
+	}
+	return rows
+}
+
+// what is the row in words.
+func (r WindowRow) what() string {
+	way := map[string]string{
+		history.InTurn: "one after another", history.AtOnce: "all at once", history.Streams: "streams, one after another",
+	}[r.Way]
+	if r.RequestLimit {
+		return way + ", a request limit beside"
+	}
+	return way
+}
+
+// windowText is a cell of that table: what was admitted in each window.
+func windowText(w *checker.WindowTokens) string {
+	if w == nil {
+		return "-"
+	}
+	var parts []string
+	for _, n := range w.Admitted {
+		if n < 0 {
+			parts = append(parts, "?")
+			continue
+		}
+		parts = append(parts, strconv.FormatInt(n, 10))
+	}
+	return strings.Join(parts, ", ") + " of " + strconv.FormatInt(w.Limit, 10)
 }
 
 // add appends the cell of a target.

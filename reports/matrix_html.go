@@ -17,6 +17,7 @@ type page struct {
 	Columns      []string
 	Headings     []string
 	Rows, Tokens []pageRow
+	Windows      []pageRow
 	Notes        []string
 }
 
@@ -53,6 +54,13 @@ func MatrixHTML(w io.Writer, m Matrix) error {
 			row.Cells = append(row.Cells, pageCell{string(c.Verdict), printable(c.Message), c.tokensText()})
 		}
 		p.Tokens = append(p.Tokens, row)
+	}
+	for _, r := range m.Windows {
+		row := pageRow{What: r.what()}
+		for _, c := range r.Cells {
+			row.Cells = append(row.Cells, pageCell{Text: windowText(c)})
+		}
+		p.Windows = append(p.Windows, row)
 	}
 	t, err := template.New("matrix").Parse(matrixPage)
 	if err != nil {

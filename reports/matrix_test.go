@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ratecheck/ratecheck/checker"
+	"github.com/ratecheck/ratecheck/history"
 )
 
 const matrixCommand = "ratecheck matrix --litellm 1.80.0,1.82.3 --real --memory --redis"
@@ -19,9 +20,14 @@ const matrixCommand = "ratecheck matrix --litellm 1.80.0,1.82.3 --real --memory 
 // start, and one whose run broke off.
 func someMatrix() Matrix {
 	report := func(r Report) *Report { return &r }
+	sound := New(kept(), "http://127.0.0.1:4000", "ratecheck run http://127.0.0.1:4000 --window 5s")
+	sound.Tokens = []checker.WindowTokens{
+		{Way: history.InTurn, Limit: 400, Admitted: []int64{400, 400, 400}},
+		{Way: history.AtOnce, RequestLimit: true, Limit: 432, Admitted: []int64{1080, -1, 0}},
+	}
 	return NewMatrix(matrixCommand, []Judged{
-		{Name: "sound", Report: report(New(kept(), "http://127.0.0.1:4000", "ratecheck run http://127.0.0.1:4000 --window 5s"))},
-		{Name: "1.82.3 memory", Report: report(New(broken(), "http://127.0.0.1:4001", command))},
+		{Name: "sound", Report: &sound},
+		{Name: "1.82.3 memory", Model: true, Report: report(New(broken(), "http://127.0.0.1:4001", command))},
 		{Name: "1.80.0 redis", Problem: "lab: LiteLLM 1.80.0: starting LiteLLM 1.80.0 ended (exit status 1); the end of its log:\nTraceback <most recent> | call"},
 		{Name: "late", Report: report(New(interrupted(), "http://127.0.0.1:4002", command)), Problem: "LiteLLM ended while the run went on"},
 	})

@@ -75,6 +75,9 @@ func (c MatrixColumn) heading() string {
 	}
 	text := fmt.Sprintf("%s: %s", c.Name, c.Summary.counts())
 	if who := strings.TrimSpace(c.Product + " " + c.Version); who != "" {
+		if c.Model {
+			who = "model of " + who
+		}
 		text += " (" + who + ")"
 	}
 	return text
@@ -125,5 +128,13 @@ func (m Matrix) tables() []matrixTable {
 		}
 		tokens.rows = append(tokens.rows, row)
 	}
-	return []matrixTable{verdicts, tokens}
+	windows := matrixTable{title: "Tokens in each window", header: append([]string{"asked for, admitted in windows 1, 2, 3"}, m.columnNames()...)}
+	for _, r := range m.Windows {
+		row := []string{r.what()}
+		for _, c := range r.Cells {
+			row = append(row, windowText(c))
+		}
+		windows.rows = append(windows.rows, row)
+	}
+	return []matrixTable{verdicts, tokens, windows}
 }

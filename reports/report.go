@@ -68,8 +68,10 @@ type Report struct {
 	Seed    uint64   `json:"seed"`
 	Target  Target   `json:"target"`
 	Results []Result `json:"results"`
-	Summary Summary  `json:"summary"`
-	Exit    int      `json:"exit"`
+	// Tokens is how exactly token limits were kept, where that was measured.
+	Tokens  []checker.WindowTokens `json:"tokens,omitempty"`
+	Summary Summary                `json:"summary"`
+	Exit    int                    `json:"exit"`
 }
 
 // The exit codes of a judgement. A proven violation weighs more than what could
@@ -94,7 +96,7 @@ func New(h *history.History, url, command string) Report {
 	r := Report{
 		Schema: Schema, Command: command, Seed: h.Run.Seed,
 		Target:  Target{URL: url, Name: name, Version: version, Class: judgement.Class, WindowSeconds: h.Run.Window.Seconds(), Identity: judgement.Identity},
-		Results: []Result{},
+		Results: []Result{}, Tokens: checker.TokensByWindow(h),
 	}
 	for _, result := range judgement.Results {
 		only := strings.Join(append([]string{result.Requirement}, result.Needs...), ",")

@@ -165,6 +165,20 @@ func TestReportsKeepTheSchema(t *testing.T) {
 	}
 }
 
+// TestTokensKeepTheSchema: what each window was admitted, too.
+func TestTokensKeepTheSchema(t *testing.T) {
+	s := schema(t)
+	r := New(kept(), "", "")
+	r.Tokens = []checker.WindowTokens{{Way: history.Streams, RequestLimit: true, Limit: 440, Admitted: []int64{440, -1}}}
+	if err := validate(t, s, encoded(t, r)); err != nil {
+		t.Error(err)
+	}
+	r.Tokens[0].Way = "otherwise"
+	if validate(t, s, encoded(t, r)) == nil {
+		t.Error("the schema lets a way through that it does not know")
+	}
+}
+
 // A schema that lets everything through holds nobody to anything.
 func TestSchemaRefuses(t *testing.T) {
 	s := schema(t)

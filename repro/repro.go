@@ -4,6 +4,7 @@
 package repro
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -108,26 +109,46 @@ type Repro struct {
 	Controls []Control
 }
 
-// Find returns the repros that a text means: the one of this id or issue, or
-// those whose title or signature it is part of, or which are part of it.
+// Find returns the repros that a text means: the one of this id; those of an
+// issue, written as 24677, #24677, its address or its repository's name before
+// it, the one that most people come for first; or those whose title or signature
+// it is part of, or which are part of it.
 func Find(text string) []Repro {
-	want := plain(text)
-	var list []Repro
 	for _, r := range Catalogue() {
-		if r.ID == text || r.ID == "litellm-"+text {
+		if r.ID == text {
 			return []Repro{r}
 		}
 	}
+	number, asked := IssueIn(text)
+	want := plain(text)
+	var own, list []Repro
 	for _, r := range Catalogue() {
-		number := strings.TrimPrefix(strings.TrimPrefix(text, "litellm-"), "#")
-		if slices.Contains(r.Issues, number) || slices.ContainsFunc(append(r.Signatures, r.Title), func(s string) bool {
+		switch {
+		case asked && r.ID == "litellm-"+number:
+			own = append(own, r)
+		case asked && slices.Contains(r.Issues, number):
+			list = append(list, r)
+		case !asked && slices.ContainsFunc(append(r.Signatures, r.Title), func(s string) bool {
 			s = plain(s)
 			return want != "" && (strings.Contains(s, want) || strings.Contains(want, s))
-		}) {
+		}):
 			list = append(list, r)
 		}
 	}
-	return list
+	return append(own, list...)
+}
+
+// issueShape is a text that is the number of an issue and no more.
+var issueShape = regexp.MustCompile(`^(?:litellm-|[\w.-]*/?[\w.-]*#|https?://\S+/(?:issues|pull)/)?(\d+)/?$`)
+
+// IssueIn returns the number of the issue that a text names, if it names one and
+// says nothing else.
+func IssueIn(text string) (number string, names bool) {
+	part := issueShape.FindStringSubmatch(strings.TrimSpace(text))
+	if part == nil {
+		return "", false
+	}
+	return part[1], true
 }
 
 // plain is a text in lower case, its words with a blank between.

@@ -172,10 +172,17 @@ func TestTheCommandsOfAStoryTellTheProvider(t *testing.T) {
 // text, or a part of one.
 func TestFindByWhatPeopleSearchFor(t *testing.T) {
 	for text, want := range map[string][]string{
-		"litellm-24677": {"litellm-24677"}, "24677": {"litellm-24677"}, "#28805": {"litellm-28805"},
-		"LiteLLM Incorrect TPM Rate Limiting for Virtual Keys":                             {"litellm-24677"},
-		"why are rate limits wrong: incorrect tpm limiting for virtual keys (1.82.3)?":     {"litellm-24677"},
-		"x-ratelimit-remaining / x-ratelimit-limit headers missing on streaming responses": {"litellm-27748"},
+		"litellm-24677": {"litellm-24677"}, "24677": {"litellm-24677", "litellm-memory-lockout"}, "#28805": {"litellm-28805"},
+		"18953":                     {"litellm-24677", "litellm-memory-lockout", "litellm-17664"},
+		"BerriAI/litellm#39309":     {"litellm-39309"},
+		"litellm-24677 and others?": nil,
+		"https://github.com/BerriAI/litellm/pull/27001":                                                                                                                       {"litellm-18730"},
+		"Incorrect TPM limiting for virtual keys — rate limit not enforced correctly":                                                                                         {"litellm-24677"},
+		"LiteLLM Drops x-ratelimit-* Headers on Streaming Responses — v3 parallel_request_limiter Bug":                                                                        {"litellm-27748"},
+		"LiteLLM Incorrect TPM Rate Limiting for Virtual Keys":                                                                                                                {"litellm-24677"},
+		"why are rate limits wrong: incorrect tpm limiting for virtual keys (1.82.3)?":                                                                                        {"litellm-24677"},
+		"x-ratelimit-remaining / x-ratelimit-limit headers missing on streaming responses":                                                                                    {"litellm-27748"},
+		"What this error means: Incorrect TPM limiting for virtual keys is a failure pattern. Enforcement is inconsistent, allowing overuse or blocking legitimate requests.": {"litellm-24677"},
 		"": nil, "!!": nil, "the moon": nil,
 	} {
 		var got []string

@@ -2,6 +2,7 @@ package repro
 
 import (
 	"cmp"
+	_ "embed" // the provider
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -14,16 +15,22 @@ import (
 
 // Where the commands of a story listen.
 const (
-	proxyAddress    = "127.0.0.1:4000"
-	providerAddress = "127.0.0.1:4001"
-	bearer          = "sk-repro"
+	proxyAddress = "127.0.0.1:4000"
+	providerPort = "4001"
+	bearer       = "sk-repro"
 )
+
+// providerFile is a provider in Python, which who runs LiteLLM has, without
+// packages: nothing of ratecheck is needed to see a story happen.
+//
+//go:embed assets/provider.py
+var providerFile string
 
 // Files are what a stranger needs to start the release: names and contents.
 func (s *Story) Files() [][2]string {
 	config := `model_list:
   - model_name: ` + Model + `
-    litellm_params: {model: openai/` + Model + `, api_base: "http://` + providerAddress + `/v1", api_key: sk-upstream, max_retries: 0}
+    litellm_params: {model: openai/` + Model + `, api_base: "http://127.0.0.1:` + providerPort + `/v1", api_key: sk-upstream, max_retries: 0}
 general_settings: {custom_auth: custom_auth.user_api_key_auth}
 litellm_settings: {num_retries: 0}
 router_settings: {num_retries: 0, disable_cooldowns: true}
@@ -45,13 +52,20 @@ router_settings: {num_retries: 0, disable_cooldowns: true}
 async def user_api_key_auth(request, api_key):
     return UserAPIKeyAuth(api_key=api_key, ` + strings.Join(limits, ", ") + `)
 `
-	return [][2]string{{"config.yaml", config}, {"custom_auth.py", auth}}
+	return [][2]string{
+		{"config.yaml", config}, {"custom_auth.py", auth}, {"provider.py", providerFile},
+		{"requests.sh", strings.Join(s.curl(), "\n") + "\n"},
+	}
 }
 
 // Start is what starts the release and a provider that answers as it is told in
-// the request's own text.
+// the request's own text, and then sends the requests.
 func (s *Story) Start() []string {
-	set := []string{fmt.Sprintf("LITELLM_RATE_LIMIT_WINDOW_SIZE=%.0f", s.Window)}
+	set := []string{
+		fmt.Sprintf("LITELLM_RATE_LIMIT_WINDOW_SIZE=%.0f", s.Window),
+		// From 1.105 on a proxy without a master key does not start otherwise.
+		"LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY=true",
+	}
 	for _, name := range sortedNames(s.Setup.Env) {
 		set = append(set, name+"="+s.Setup.Env[name])
 	}
@@ -60,8 +74,10 @@ func (s *Story) Start() []string {
 		list = append(list, "redis-server --port 6379 &")
 	}
 	return append(list,
-		"ratecheck provider --listen "+providerAddress+" &",
-		strings.Join(set, " ")+" litellm --config config.yaml --host 127.0.0.1 --port 4000 &",
+		"python3 provider.py "+providerPort+" > provider.log &",
+		strings.Join(set, " ")+" litellm --config config.yaml --host 127.0.0.1 --port 4000 > litellm.log 2>&1 &",
+		"until curl -sf -o /dev/null http://"+proxyAddress+"/health/liveliness || ! kill -0 $!; do sleep 1; done",
+		"bash requests.sh",
 	)
 }
 
@@ -74,9 +90,10 @@ func sortedNames(env map[string]string) []string {
 	return names
 }
 
-// Curl are the requests of the story as a shell script. A step that comes while
-// another is under way is a loop in the background.
-func (s *Story) Curl() []string {
+// curl are the requests of the story as a shell script. A step that comes while
+// another is under way is a loop in the background. It is a script of its own,
+// since it waits for all that it started in the background.
+func (s *Story) curl() []string {
 	lines := []string{
 		"send() { curl -s -o /dev/null -D - -w \"$1: %{http_code} after %{time_total} s\\n\" -H 'Authorization: Bearer " + bearer +
 			"' -H 'Content-Type: application/json' http://" + proxyAddress + "$2 -d \"$3\" | grep -iE '^(x-ratelimit|retry-after|reset_at|rate_limit_type)|: [0-9]{3} after'; }",

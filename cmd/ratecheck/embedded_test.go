@@ -20,9 +20,18 @@ import (
 // judged runs the program in this process and returns its report.
 func judged(t testing.TB, args ...string) reports.Report {
 	t.Helper()
+	return judgedIn(t, "", args...)
+}
+
+// judgedIn does so with a folder of the lab; "" is none.
+func judgedIn(t testing.TB, labFolder string, args ...string) reports.Report {
+	t.Helper()
 	var out, diagnostics bytes.Buffer
 	a := testApp(&out)
 	a.stderr = &diagnostics
+	if labFolder != "" {
+		a.getenv = func(name string) string { return map[string]string{labVariable: labFolder}[name] }
+	}
 	code := a.main(append([]string{"run", "--format", "json"}, args...))
 	report, err := reports.Parse(&out)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -42,7 +43,8 @@ func fakeRelease(ts *testscript.TestScript, neg bool, args []string) {
 
 // fakeLiteLLM is a program: the reference proxy, started as a lab starts
 // LiteLLM. FAKE in its environment says what goes wrong: "broken" ends at once,
-// "dies" ends at its 20th request for a key with limits.
+// "dies" ends at its 20th request for a key with limits, "forks" has a process of
+// its own that does not end with it, as LiteLLM's workers do not.
 func fakeLiteLLM() {
 	host, port := flag.String("host", "", ""), flag.Int("port", 0, "")
 	config := flag.String("config", "", "")
@@ -52,6 +54,12 @@ func fakeLiteLLM() {
 	if os.Getenv("FAKE") == "broken" {
 		fmt.Println("ModuleNotFoundError: No module named 'proxy'")
 		os.Exit(1)
+	}
+	if os.Getenv("FAKE") == "forks" {
+		if err := exec.Command("sleep", "60").Start(); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
 	}
 	handler, err := fakeProxy(*config)
 	if err != nil {

@@ -56,6 +56,61 @@ func (f *runFlags) checkLab(url string) error {
 // loopbackAnyPort is where our provider listens where nobody says.
 const loopbackAnyPort = "127.0.0.1:0"
 
+// warmRun is a release that runs, is warmed up, and has a provider of ours behind
+// it.
+type warmRun struct {
+	*labRun
+	serving      *atomic.Pointer[provider.Provider]
+	stopProvider func()
+}
+
+// startWarm starts a release with our provider behind it, which listens at an
+// address (empty is any port), and warms it up.
+func (a *app) startWarm(ctx context.Context, version string, o lab.Options, providerListen string) (*warmRun, error) {
+	// The run's clock begins when LiteLLM answers, and our provider's with it; its
+	// address must be known before.
+	listener, err := net.Listen("tcp", cmp.Or(providerListen, loopbackAnyPort))
+	if err != nil {
+		return nil, usageError("starting our provider: %w", err)
+	}
+	o.Upstream = upstreamOf(listener.Addr())
+	started, err := a.startLab(ctx, version, o)
+	if err != nil {
+		_ = listener.Close()
+		return nil, err
+	}
+	running := &warmRun{labRun: started, serving: &atomic.Pointer[provider.Provider]{}}
+	c := clock.System{}
+	running.provider(c, c.Now())
+	running.stopProvider = serveOn(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		running.serving.Load().ServeHTTP(w, r)
+	}), shutdownPatience, usualPace())
+	base, err := parseBase("LiteLLM's URL", running.URL())
+	if err == nil {
+		err = warmUp(ctx, base, o.Models[0])
+	}
+	if err != nil {
+		return nil, errors.Join(err, running.stop())
+	}
+	return running, nil
+}
+
+// provider puts another provider behind the release, whose ledger begins with the
+// run.
+func (w *warmRun) provider(c clock.Clock, epoch time.Time) *provider.Provider {
+	p := provider.New(c, epoch)
+	p.AllowDirectives()
+	w.serving.Store(p)
+	return p
+}
+
+// stop ends the release and then the provider.
+func (w *warmRun) stop() error {
+	err := w.labRun.stop()
+	w.stopProvider()
+	return err
+}
+
 // labWorld is a real release that is started for the run, with our provider
 // behind it.
 func (a *app) labWorld(ctx context.Context, f runFlags, chosen []scenarios.Scenario) (*world, error) {
@@ -63,46 +118,20 @@ func (a *app) labWorld(ctx context.Context, f runFlags, chosen []scenarios.Scena
 	if err != nil {
 		return nil, err
 	}
-	// The run's clock begins when LiteLLM answers, and our provider's with it; its
-	// address must be known before.
-	listener, err := net.Listen("tcp", cmp.Or(f.providerListen, loopbackAnyPort))
+	running, err := a.startWarm(ctx, f.litellm, o, f.providerListen)
 	if err != nil {
-		return nil, usageError("starting our provider: %w", err)
-	}
-	o.Upstream = upstreamOf(listener.Addr())
-	running, err := a.startLab(ctx, f.litellm, o)
-	if err != nil {
-		_ = listener.Close()
 		return nil, err
 	}
-	c := clock.System{}
-	p := provider.New(c, c.Now())
-	p.AllowDirectives()
-	var serving atomic.Pointer[provider.Provider]
-	serving.Store(p)
-	stopProvider := serveOn(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serving.Load().ServeHTTP(w, r) }), shutdownPatience, usualPace())
 	f.keyTemplate, f.providerListen, f.yes = lab.KeyTemplate, "", true // ours is behind it
-	base, err := parseBase("LiteLLM's URL", running.URL())
-	if err == nil {
-		err = warmUp(ctx, base, f.model)
-	}
-	var w *world
-	if err == nil {
-		w, err = a.realWorld(ctx, f, running.URL(), chosen)
-	}
+	w, err := a.realWorld(ctx, f, running.URL(), chosen)
 	if err != nil {
-		stopProvider()
 		return nil, errors.Join(err, running.stop())
 	}
-	// The run's ledger begins with the run, so its provider is another one.
-	p = provider.New(w.runner.Clock, w.runner.Epoch)
-	serving.Store(p)
-	w.runner.Target.Provider = ourProvider{p}
+	w.runner.Target.Provider = ourProvider{running.provider(w.runner.Clock, w.runner.Epoch)}
 	w.close = func() {
 		if err := running.stop(); err != nil {
 			_, _ = fmt.Fprintln(a.stderr, "ratecheck: "+err.Error())
 		}
-		stopProvider()
 	}
 	var died error
 	w.broken = func() error { return died }

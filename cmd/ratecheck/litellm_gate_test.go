@@ -38,7 +38,8 @@ func gate1823(t *testing.T, run, store string) {
 func report1823(want verdicts) reports.Report {
 	var r reports.Report
 	for _, requirement := range checker.Catalogue() {
-		for name, verdict := range want {
+		for name, expected := range want {
+			verdict := expected.verdict
 			id, endpoint := name.endpoint()
 			if id != requirement.ID {
 				continue
@@ -92,7 +93,8 @@ func TestWhatLiteLLMBreaksIsKnown(t *testing.T) {
 	for column, want := range litellmVerdicts(t) {
 		version, _, _ := strings.Cut(column, " ")
 		failing := 0
-		for name, verdict := range want {
+		for name, expected := range want {
+			verdict := expected.verdict
 			if verdict != checker.Fail {
 				continue
 			}

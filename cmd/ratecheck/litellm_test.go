@@ -1,9 +1,7 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -22,10 +20,10 @@ const labVariable = "RATECHECK_LAB"
 // number.
 const labRuns = 1
 
-// TestLiteLLM installs real releases, starts each with our provider behind it,
-// in memory and with Redis, and wants the verdicts of testdata/litellm.txt.
-// Every run gets a fresh instance: in memory these releases go unlimited when
-// they have seen some 100 keys.
+// TestLiteLLM installs and runs real releases as run --litellm does, in memory
+// and with Redis, and wants the verdicts of testdata/litellm.verdicts. Every run
+// gets a fresh instance: in memory these releases go unlimited when they have seen
+// some 100 keys.
 func TestLiteLLM(t *testing.T) {
 	dir := os.Getenv(labVariable)
 	if dir == "" {
@@ -36,18 +34,18 @@ func TestLiteLLM(t *testing.T) {
 		runs = n
 	}
 	want := litellmVerdicts(t)
-	for _, version := range []string{"1.82.3", "1.94.0"} {
-		release, err := lab.Install(t.Context(), dir, version, os.Stderr)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, release := range gatedReleases() {
 		for run := range runs {
 			for _, store := range stores() {
-				t.Run(fmt.Sprintf("%s/%s/%d", version, store, run+1), func(t *testing.T) {
-					out := filepath.Join(dir, "runs", fmt.Sprintf("%s-%s-%d", version, store, run+1))
-					r := runAgainst(t, release, store == "redis", out)
-					compareVerdicts(t, r, want[version+" "+store])
-					if version == "1.82.3" {
+				t.Run(fmt.Sprintf("%s/%s/%d", release.version, store, run+1), func(t *testing.T) {
+					out := filepath.Join(dir, "runs", fmt.Sprintf("%s-%s-%d", release.version, store, run+1))
+					args := []string{"--litellm", release.version, "--window", release.window.String(), "--out", out}
+					if store == "redis" {
+						args = append(args, "--redis")
+					}
+					r := judgedIn(t, dir, args...)
+					compareVerdicts(t, r, want[release.version+" "+store])
+					if release.version == "1.82.3" {
 						gate1823(t, out, store)
 					}
 					t.Logf("%s %s: %+v; the history is in %s", r.Target.Name, r.Target.Version, r.Summary, out)
@@ -57,35 +55,19 @@ func TestLiteLLM(t *testing.T) {
 	}
 }
 
-func runAgainst(t *testing.T, release *lab.Release, redis bool, out string) reports.Report {
-	t.Helper()
-	const window = 5 * time.Second
-	provider := freeAddress(t)
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	instance, err := release.Start(ctx, lab.Options{
-		Dir: t.TempDir(), Upstream: "http://" + provider + "/v1", Models: []string{"m"}, Redis: redis, Window: window,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := instance.Stop(); err != nil {
-			t.Error(err)
-		}
-	}()
-	return judged(t, instance.URL(), "--key-template", lab.KeyTemplate, "--provider-listen", provider, "--window", window.String(), "--out", out)
+// gatedRelease is a release that every build runs for real.
+type gatedRelease struct {
+	version string
+	// window is long enough for what the release takes for a first burst.
+	window time.Duration
 }
 
-// freeAddress is a loopback address that nobody listened on a moment ago.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+// gatedReleases are those that every build runs: the one that most threads name,
+// the first that counts slots, and the newest that was reviewed. The last is slow
+// with what it does for the first time, and needs longer windows.
+func gatedReleases() []gatedRelease {
+	all := lab.Reviewed()
+	return []gatedRelease{{"1.82.3", 5 * time.Second}, {"1.94.0", 5 * time.Second}, {all[len(all)-1], 10 * time.Second}}
 }
 
 func compareVerdicts(t *testing.T, r reports.Report, want verdicts) {
@@ -94,9 +76,10 @@ func compareVerdicts(t *testing.T, r reports.Report, want verdicts) {
 	for _, result := range r.Results {
 		name := want.nameOf(result)
 		got[name] = true
-		if result.Verdict != want[name] {
+		expected, known := want[name]
+		if !known || !expected.allows(result.Verdict) {
 			t.Errorf("%s: %s, want %s: %s (expected %s; observed %s; attempts %v)", name, result.Verdict,
-				want[name], result.Message, result.Expected, result.Observed, result.Attempts)
+				expected.verdict, result.Message, result.Expected, result.Observed, result.Attempts)
 		}
 	}
 	for name := range want {

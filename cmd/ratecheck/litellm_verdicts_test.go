@@ -19,8 +19,20 @@ func (n judgedName) endpoint() (id, endpoint string) {
 	return id, endpoint
 }
 
+// expectation is the verdict that is expected; empty where it differs from run to
+// run. On a busy machine a run may not be able to tell it: what was sent came too
+// late, or a slow target is taken for one that queues.
+type expectation struct {
+	verdict checker.Verdict
+	orBusy  bool
+}
+
+func (e expectation) allows(got checker.Verdict) bool {
+	return e.verdict == "" || got == e.verdict || e.orBusy && (got == checker.Inconclusive || got == checker.Skip)
+}
+
 // verdicts are what is expected of one release with one store.
-type verdicts map[judgedName]checker.Verdict
+type verdicts map[judgedName]expectation
 
 // nameOf is the name under which a result is expected.
 func (v verdicts) nameOf(r reports.Result) judgedName {
@@ -28,7 +40,8 @@ func (v verdicts) nameOf(r reports.Result) judgedName {
 	if r.Endpoint != "" {
 		name += "@" + r.Endpoint
 	}
-	if in := judgedName(name + " in " + r.Scenario); v[in] != "" {
+	in := judgedName(name + " in " + r.Scenario)
+	if _, apart := v[in]; apart {
 		return in
 	}
 	return judgedName(name)
@@ -43,7 +56,7 @@ func litellmVerdicts(t *testing.T) map[string]verdicts {
 	const path = "testdata/litellm.verdicts"
 	all := map[string]verdicts{}
 	var columns []string
-	letters := map[string]checker.Verdict{"P": checker.Pass, "F": checker.Fail, "W": checker.Warn, "S": checker.Skip}
+	letters := map[string]checker.Verdict{"P": checker.Pass, "F": checker.Fail, "W": checker.Warn, "S": checker.Skip, "-": ""}
 	for i, line := range strings.Split(string(readFile(t, path)), "\n") {
 		line, _, _ = strings.Cut(line, "#")
 		fields := strings.Split(line, "|")
@@ -63,11 +76,12 @@ func litellmVerdicts(t *testing.T) map[string]verdicts {
 			t.Fatalf("%s:%d: %d columns, want %d", path, i+1, len(fields)-1, len(columns))
 		}
 		for j, c := range columns {
-			verdict, known := letters[fields[1+j]]
+			letter, orBusy := strings.CutSuffix(fields[1+j], "?")
+			verdict, known := letters[letter]
 			if _, twice := all[c][judgedName(fields[0])]; !known || twice {
-				t.Fatalf("%s:%d: %s is %q for %s: want P, F, W or S, and each once", path, i+1, fields[0], fields[1+j], c)
+				t.Fatalf("%s:%d: %s is %q for %s: want P, F, W, S, one of them with a ?, or -, and each once", path, i+1, fields[0], fields[1+j], c)
 			}
-			all[c][judgedName(fields[0])] = verdict
+			all[c][judgedName(fields[0])] = expectation{verdict, orBusy}
 		}
 	}
 	return all

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ratecheck/ratecheck/history"
 	"github.com/ratecheck/ratecheck/reports"
 	"github.com/ratecheck/ratecheck/scenarios"
 )
@@ -40,16 +41,19 @@ func (a *app) matrixCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "matrix",
 		Short: "Lay the verdicts on several releases or targets side by side",
-		Long: `matrix runs the check against several targets, one after another, and lays the
-verdicts side by side: requirements down, targets across, each with the number
-behind it. The targets are real LiteLLM releases that it starts (--litellm with
---real), proxies that run (--target), and folders that run --out or matrix --out
-wrote (--recorded).
+		Long: `matrix runs the check against several targets and lays the verdicts side by side:
+requirements down, targets across, each with the number behind it. The targets are
+LiteLLM releases (--litellm), as models on virtual time or, with --real, as
+releases that it installs and starts one after another; proxies that run
+(--target); and folders that run --out or matrix --out wrote (--recorded).
+Where all requirements are tested it also measures how many tokens are admitted in
+each window: in turn, at once, by streams, with and without a request limit.
 
 It exits with 0 when it is complete, whatever the verdicts are: a target that
 could not be run is a column that says so. When no target could be run it exits
 with 4.`,
-		Example: `  ratecheck matrix --litellm 1.80.0,1.82.3,newest --real --memory --redis --out runs
+		Example: `  ratecheck matrix --litellm 1.80.0,1.82.3,newest --memory --redis
+  ratecheck matrix --litellm 1.80.0,1.82.3,newest --real --memory --redis --out runs
   ratecheck matrix --target old=http://127.0.0.1:4000 --target new=http://127.0.0.1:5000 \
       --provider old=http://127.0.0.1:4001 --provider new=http://127.0.0.1:5001 --key-template 'sk-{nonce}[-rpm{rpm}][-tpm{tpm}]'
   ratecheck matrix --recorded 1.80.0=runs/1.80.0-memory --recorded 1.82.3=runs/1.82.3-memory --format markdown`,
@@ -61,7 +65,7 @@ with 4.`,
 	}
 	flags, run := cmd.Flags(), &f.run
 	flags.StringSliceVar(&f.litellm, "litellm", nil, "LiteLLM `VERSIONS`, such as 1.80.0,1.82.3,newest")
-	flags.BoolVar(&f.real, "real", false, "install and start the releases themselves")
+	flags.BoolVar(&f.real, "real", false, "install and start the releases themselves, instead of their models")
 	flags.BoolVar(&f.memory, "memory", false, "with limits counted in LiteLLM's memory (the default)")
 	flags.BoolVar(&f.redis, "redis", false, "with limits counted in a Redis")
 	flags.IntVar(&run.lab.workers, "workers", 1, "processes of LiteLLM that share its port")
@@ -88,8 +92,6 @@ with 4.`,
 	return cmd
 }
 
-// matrix runs the columns one after another: two at once would disturb each
-// other's times.
 func (a *app) matrix(ctx context.Context, f matrixFlags) error {
 	if !slices.Contains(matrixFormats(), f.format) {
 		return usageError("--format %q is not known; there are %s", f.format, strings.Join(matrixFormats(), ", "))
@@ -99,34 +101,14 @@ func (a *app) matrix(ctx context.Context, f matrixFlags) error {
 	if err != nil {
 		return err
 	}
+	if len(f.run.only)+len(f.run.skip) == 0 && (len(f.run.endpoints) == 0 || slices.Contains(f.run.endpoints, history.Chat)) {
+		chosen = append(chosen, scenarios.TokensByWindow())
+	}
 	columns, err := a.columns(&f)
 	if err != nil {
 		return err
 	}
-	var judged []reports.Judged
-	runs := 0
-	for i, c := range columns {
-		if ctx.Err() != nil {
-			judged = append(judged, reports.Judged{Name: c.name, Problem: "not run: the matrix was interrupted"})
-			continue
-		}
-		if !f.run.quiet {
-			_, _ = fmt.Fprintf(a.stderr, "%d of %d: %s\n", i+1, len(columns), c.name)
-		}
-		j := reports.Judged{Name: c.name}
-		report, err := c.report(ctx, chosen)
-		if report != nil {
-			runs++
-			j.Report = report
-			if report.Exit == reports.ExitInterrupted && err == nil {
-				j.Problem = "the run was interrupted"
-			}
-		}
-		if err != nil {
-			j.Problem = err.Error()
-		}
-		judged = append(judged, j)
-	}
+	judged, runs := a.judge(ctx, f, columns, chosen)
 	if err := writeMatrix(a.stdout, reports.NewMatrix(f.command(), judged), f.format); err != nil {
 		return exitWith(reports.ExitError, err)
 	}
@@ -156,7 +138,10 @@ func writeMatrix(w io.Writer, m reports.Matrix, format string) error {
 func (f *matrixFlags) command() string {
 	parts := []string{"ratecheck matrix"}
 	if len(f.litellm) > 0 {
-		parts = append(parts, "--litellm "+strings.Join(f.litellm, ","), "--real")
+		parts = append(parts, "--litellm "+strings.Join(f.litellm, ","))
+		if f.real {
+			parts = append(parts, "--real")
+		}
 		for _, s := range f.stores() {
 			parts = append(parts, "--"+s)
 		}

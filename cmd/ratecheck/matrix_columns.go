@@ -12,6 +12,8 @@ import (
 // column is one target of a matrix.
 type column struct {
 	name string
+	// virtual says that it is a model, which goes by a time of its own.
+	virtual bool
 	// report runs the check against it. A run that broke off in the middle has
 	// both a report and an error.
 	report func(ctx context.Context, chosen []scenarios.Scenario) (*reports.Report, error)
@@ -29,7 +31,7 @@ func (a *app) columns(f *matrixFlags) ([]column, error) {
 		all = append(all, columns...)
 	}
 	if len(all) == 0 {
-		return nil, usageError("nothing to compare: give --litellm VERSIONS --real, --target NAME=URL or --recorded NAME=RUN")
+		return nil, usageError("nothing to compare: give --litellm VERSIONS, --target NAME=URL or --recorded NAME=RUN")
 	}
 	seen := map[string]bool{}
 	for _, c := range all {
@@ -63,7 +65,7 @@ func (a *app) releaseColumns(f *matrixFlags) ([]column, error) {
 		return nil, nil
 	}
 	if !f.real {
-		return nil, usageError("--litellm needs --real: simulated releases are not in this build")
+		return a.modelColumns(f)
 	}
 	return a.realColumns(f)
 }
@@ -90,7 +92,7 @@ func (a *app) realColumns(f *matrixFlags) ([]column, error) {
 			}
 			name := version + " " + store
 			run.out = f.outFor(name)
-			columns = append(columns, column{name, a.reporter(run, "")})
+			columns = append(columns, column{name: name, report: a.reporter(run, "")})
 		}
 	}
 	return columns, nil
@@ -125,7 +127,7 @@ func (a *app) targetColumns(f *matrixFlags) ([]column, error) {
 			return nil, err
 		}
 		run.out = f.outFor(t.name)
-		columns = append(columns, column{t.name, a.reporter(run, t.value)})
+		columns = append(columns, column{name: t.name, report: a.reporter(run, t.value)})
 	}
 	for name := range providers {
 		if !used[name] {
@@ -149,7 +151,7 @@ func (a *app) recordedColumns(f *matrixFlags) ([]column, error) {
 		if err := exists(r.value); err != nil {
 			return nil, err
 		}
-		columns = append(columns, column{r.name, func(context.Context, []scenarios.Scenario) (*reports.Report, error) {
+		columns = append(columns, column{name: r.name, report: func(context.Context, []scenarios.Scenario) (*reports.Report, error) {
 			report, _, err := a.judgeRecorded(r.value)
 			if err != nil {
 				return nil, err

@@ -3,10 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -50,8 +47,9 @@ func (a *app) reproCommand() *cobra.Command {
 		Short: "Replay a known bug of LiteLLM beside the correct behaviour",
 		Long: `repro plays the story of a known bug on the model of a release, or on a real one,
 and beside it on the reference: what is sent when, what the limiter counts, what
-was really used. Without an ID it lists the bugs; a TEXT, such as an error
-message or the title of an issue, finds those that it belongs to.
+was really used. Without an ID it lists the bugs; the number of an issue plays the
+bug that it is about; a TEXT, such as an error message or the title of an issue,
+finds those that it belongs to.
 
 Exit codes: 0 reproduced, 1 the target does not show it, 2 it could not be told;
 otherwise those of ratecheck run.`,
@@ -89,15 +87,21 @@ func (a *app) repro(ctx context.Context, f reproFlags, text string) error {
 		return a.listRepros(repro.Catalogue())
 	}
 	found := repro.Find(text)
-	switch len(found) {
-	case 0:
-		return usageError("no known bug is called %q, and no error message of one is like it; `ratecheck repro` lists them", text)
-	case 1:
-	default:
+	_, issue := repro.IssueIn(text)
+	switch {
+	case len(found) == 0:
+		return usageError("no known bug is called %q, and no error message of one is like it; `ratecheck repro` lists them", shortened(text))
+	case len(found) > 1 && issue:
+		var others []string
+		for _, r := range found[1:] {
+			others = append(others, r.ID)
+		}
+		_, _ = fmt.Fprintf(a.stderr, "%s is %s; it has also to do with %s\n", text, found[0].ID, strings.Join(others, ", "))
+	case len(found) > 1:
 		if err := a.listRepros(found); err != nil {
 			return err
 		}
-		return usageError("%q belongs to %d known bugs; name one of them", text, len(found))
+		return usageError("%q belongs to %d known bugs; name one of them", shortened(text), len(found))
 	}
 	r := found[0]
 	setup := repro.Setup{Version: r.Setup.Version, Redis: r.Setup.Redis || f.redis, Env: map[string]string{}}
@@ -110,7 +114,9 @@ func (a *app) repro(ctx context.Context, f reproFlags, text string) error {
 	var w *repro.World
 	var err error
 	if f.real != "" {
-		setup.Version = f.real
+		if setup.Version, err = lab.Resolve(f.real); err != nil {
+			return exitWith(exitUsage, err)
+		}
 		real, stop, startErr := a.realRelease(ctx, setup, f.window)
 		if startErr != nil {
 			return startErr
@@ -119,7 +125,9 @@ func (a *app) repro(ctx context.Context, f reproFlags, text string) error {
 		w = real
 	} else {
 		if f.simulate != "" {
-			setup.Version = f.simulate
+			if setup.Version, err = modelledVersion(f.simulate); err != nil {
+				return err
+			}
 		}
 		if w, err = repro.ModelOf(setup, f.window, f.seed); err != nil {
 			return exitWith(exitUsage, err)
@@ -152,54 +160,22 @@ func (a *app) reproError(ctx context.Context, err error) error {
 	return exitWith(reports.ExitError, err)
 }
 
-// labFolder is where real releases are installed: RATECHECK_LAB, or a folder of
-// the user's cache.
-func (a *app) labFolder() (string, error) {
-	if dir := a.getenv("RATECHECK_LAB"); dir != "" {
-		return dir, nil
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("finding a folder to install into: %w; set RATECHECK_LAB", err)
-	}
-	return filepath.Join(cache, "ratecheck-lab"), nil
-}
-
-// realRelease installs and starts a release with our provider behind it.
+// realRelease installs and starts a release with our provider behind it, as run
+// does.
 func (a *app) realRelease(ctx context.Context, setup repro.Setup, window time.Duration) (_ *repro.World, stop func(), err error) {
-	dir, err := a.labFolder()
+	o := lab.Options{Models: []string{repro.Model}, Redis: setup.Redis, Window: window, Workers: 1, Replicas: 1, Env: setup.Env}
+	running, err := a.startWarm(ctx, setup.Version, o, "")
 	if err != nil {
-		return nil, nil, exitWith(exitUsage, err)
+		return nil, nil, err
 	}
-	release, err := lab.Install(ctx, dir, setup.Version, a.stderr)
-	if err != nil {
-		return nil, nil, exitWith(exitUsage, err)
-	}
-	work, err := os.MkdirTemp("", "ratecheck-repro-")
-	if err != nil {
-		return nil, nil, exitWith(reports.ExitError, fmt.Errorf("making a working folder: %w", err))
+	stop = func() {
+		if err := running.stop(); err != nil {
+			_, _ = fmt.Fprintln(a.stderr, "ratecheck: "+err.Error())
+		}
 	}
 	c := clock.System{}
 	epoch := c.Now()
-	p := provider.New(c, epoch)
-	stopProvider, at, err := listenAndServe("127.0.0.1:0", p, shutdownPatience)
-	if err != nil {
-		return nil, nil, errors.Join(exitWith(reports.ExitError, err), os.RemoveAll(work))
-	}
-	instance, err := release.Start(ctx, lab.Options{
-		Dir: work, Upstream: "http://" + at.String() + "/v1", Models: []string{repro.Model}, Redis: setup.Redis, Window: window, Env: setup.Env,
-	})
-	stop = func() {
-		if err := errors.Join(instance.Stop(), os.RemoveAll(work)); err != nil {
-			_, _ = fmt.Fprintln(a.stderr, "ratecheck: "+err.Error())
-		}
-		stopProvider()
-	}
-	if err != nil {
-		stop()
-		return nil, nil, exitWith(exitUnreachable, err)
-	}
-	w, err := worldOf(instance.URL(), setup, window, c, epoch, p)
+	w, err := worldOf(running.URL(), setup, window, c, epoch, running.provider(c, epoch))
 	if err != nil {
 		stop()
 		return nil, nil, exitWith(reports.ExitError, err)
@@ -231,6 +207,15 @@ func worldOf(url string, setup repro.Setup, window time.Duration, c clock.Clock,
 		},
 		Run: func(ctx context.Context, f func(context.Context) error) error { return f(ctx) },
 	}, nil
+}
+
+// shortened is the beginning of a text that may be a whole page.
+func shortened(text string) string {
+	const most = 80
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most]) + "…"
+	}
+	return text
 }
 
 func (a *app) listRepros(list []repro.Repro) error {

@@ -34,12 +34,17 @@ func reproMarkdown(s *repro.Story) string {
 	line("")
 	line("### Do it yourself")
 	line("")
+	line("It takes Python, curl and four files in a folder of their own. The text in double brackets in a request tells the provider what to answer.")
+	line("")
 	for _, file := range s.Files() {
 		fence(&b, file[0], file[1])
 	}
-	fence(&b, "start both, in that folder", strings.Join(s.Start(), "\n")+"\n")
-	fence(&b, "the requests, once the proxy answers; the text in double brackets tells the provider what to answer", strings.Join(s.Curl(), "\n")+"\n")
-	line("Or in one: `%s`", s.Real)
+	fence(&b, "then, in that folder", strings.Join(s.Start(), "\n")+"\n")
+	line("It prints the status of each request and its rate headers; what reached the provider is in provider.log. What ratecheck saw of it:")
+	line("")
+	line("> %s", s.Finding.What)
+	line("")
+	line("Or in one, with [ratecheck](https://github.com/ratecheck/ratecheck): `%s`", s.Real)
 	line("")
 	if len(s.Controls) > 0 {
 		line("### Controls, on models of the releases")

@@ -75,6 +75,10 @@ starts that release first, as lab does, and ends it afterwards.`,
 					return err
 				}
 			}
+			var err error
+			if f.simulate, err = modelledVersion(f.simulate); err != nil {
+				return err
+			}
 			if len(args) == 0 {
 				return a.run(cmd.Context(), *f, "")
 			}

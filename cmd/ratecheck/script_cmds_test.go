@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -136,6 +137,49 @@ func interrupt(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(b.exited.Wait(context.Background()))
 	if got := b.cmd.ProcessState.ExitCode(); got != want {
 		ts.Fatalf("%s exited with %d, want %d", args[0], got, want)
+	}
+}
+
+// killed kills a server with SIGKILL, so that it can end nothing in good order:
+// killed NAME.
+func killed(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: killed NAME")
+	}
+	b := servers(ts)[args[0]]
+	if b == nil {
+		ts.Fatalf("no server %q was started", args[0])
+	}
+	ts.Check(b.cmd.Process.Kill())
+	ts.Check(b.exited.Wait(context.Background()))
+}
+
+// endLeft does what the last stderr advises, kill -9 PID, and wants that it says
+// so of one process: endleft.
+func endLeft(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: endleft")
+	}
+	advice := regexp.MustCompile(`kill -9 (\d+)`).FindAllStringSubmatch(ts.ReadFile("stderr"), -1)
+	if len(advice) != 1 {
+		ts.Fatalf("stderr advises to end %v, want one process", advice)
+	}
+	pid, err := strconv.Atoi(advice[0][1])
+	ts.Check(err)
+	process, err := os.FindProcess(pid)
+	ts.Check(err)
+	ts.Check(process.Kill())
+}
+
+// empty wants a folder to be there and to hold nothing: empty DIR.
+func empty(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: empty DIR")
+	}
+	entries, err := os.ReadDir(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if len(entries) > 0 {
+		ts.Fatalf("%s holds %v", args[0], entries)
 	}
 }
 

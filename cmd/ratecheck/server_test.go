@@ -182,3 +182,14 @@ func TestServeEndsWithItsStreams(t *testing.T) {
 		t.Error("somebody listens still")
 	}
 }
+
+// freeAddress is a loopback address that nobody listened on a moment ago.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}

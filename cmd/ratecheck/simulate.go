@@ -31,6 +31,20 @@ func (f *runFlags) modelSettings() (litellm.Settings, error) {
 	return s, nil
 }
 
+// modelledVersion is the release that a name stands for: the newest reviewed one
+// for newest, else the name itself. Whether there is a model of it is found out
+// with its settings.
+func modelledVersion(name string) (string, error) {
+	if name != lab.NewestName {
+		return name, nil
+	}
+	version, err := lab.Resolve(name)
+	if err != nil {
+		return "", exitWith(exitUsage, err)
+	}
+	return version, nil
+}
+
 // checkSimulated refuses flags that do not go with a model.
 func (f *runFlags) checkSimulated(url string) error {
 	switch {

@@ -25,9 +25,11 @@ type Release struct {
 }
 
 // Releases are those that the model is shown with: the ones that were run or
-// read, and at least one of each generation, the oldest first.
+// read, and the first after most of the changes, the oldest first.
 func Releases() []string {
-	return []string{firstRelease, "1.80.0", "1.82.3", reserves, capsFloor, countsSlots, resetsAll, newestRelease}
+	return []string{
+		firstRelease, "1.80.0", "1.80.10", "1.82.3", reserves, "1.86.0", capsFloor, "1.91.0", countsSlots, "1.99.0", resetsAll, newestRelease,
+	}
 }
 
 // Find returns a release. Every version from 1.77.2 to 1.109.1 is known; those
