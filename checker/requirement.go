@@ -127,6 +127,7 @@ func Catalogue() []Requirement {
 		edgeRequirements(), leavingRequirements(), exactRequirements(),
 		forwardingRequirements(), resetRequirements(), manyKeysRequirements(),
 		quickRequirements(),
+		scopeRequirements(),
 	)
 }
 
