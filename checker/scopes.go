@@ -98,7 +98,7 @@ func (v *view) groups(scope history.Scope, limitOf func(history.Limits) *int64) 
 			if o.Scope != scope || limit == nil {
 				continue
 			}
-			at := slices.IndexFunc(owners, func(other history.Owner) bool { return other.Of == o.Of && other.Name == o.Name })
+			at := slices.IndexFunc(owners, func(other history.Owner) bool { return sameOwner(o, other) })
 			if at < 0 {
 				at = len(owners)
 				owners = append(owners, o)
@@ -111,6 +111,10 @@ func (v *view) groups(scope history.Scope, limitOf func(history.Limits) *int64) 
 		slices.SortStableFunc(g.attempts, func(a, b seen) int { return cmp.Or(cmp.Compare(a.Sent, b.Sent), cmp.Compare(a.ID, b.ID)) })
 	}
 	return groups
+}
+
+func sameOwner(a, b history.Owner) bool {
+	return a.Scope == b.Scope && a.Of == b.Of && a.Name == b.Name
 }
 
 func requestLimit(l history.Limits) *int64 { return l.Requests }
