@@ -219,7 +219,8 @@ func (m *ManagedKeys) call(path string) string {
 	return "POST " + m.api.URL.JoinPath(path).Redacted()
 }
 
-// post sends a call and decodes its answer; a nil into leaves it.
+// post sends a call and decodes its answer; a nil body is none, and a nil into
+// leaves the answer.
 func (m *ManagedKeys) post(ctx context.Context, path string, body, into any) error {
 	return m.send(ctx, http.MethodPost, path, body, into)
 }
@@ -228,9 +229,12 @@ func (m *ManagedKeys) send(ctx context.Context, method, path string, body, into 
 	failed := func(status int, text string, err error) error {
 		return &ManagementError{Call: method + " " + m.api.URL.JoinPath(path).Redacted(), Status: status, Text: text, Err: err}
 	}
-	encoded, err := json.Marshal(body)
-	if err != nil {
-		return failed(0, "encoding the call: "+err.Error(), err)
+	var encoded []byte
+	if body != nil {
+		var err error
+		if encoded, err = json.Marshal(body); err != nil {
+			return failed(0, "encoding the call: "+err.Error(), err)
+		}
 	}
 	ctx, cancel := clock.WithTimeout(ctx, m.api.Clock, managementTimeout)
 	defer cancel()
