@@ -227,7 +227,10 @@ func (r *Runner) play(ctx context.Context, s *Scenario) error {
 			var owner *target.OwnerError
 			end.Error = err.Error()
 			end.Interrupted = ctx.Err() != nil
-			end.Fault = !end.Interrupted && !errors.As(err, &limits) && !errors.As(err, &owner)
+			if errors.As(err, &owner) {
+				end.Error = owner.Error()
+			}
+			end.Fault = !end.Interrupted && !errors.As(err, &limits) && owner == nil
 		}
 	}
 	end.At = r.now()

@@ -33,7 +33,7 @@ type OwnerError struct {
 }
 
 func (e *OwnerError) Error() string {
-	return fmt.Sprintf("the target cannot be given a key with limits of scope %s: %s", e.Scope, e.Why)
+	return fmt.Sprintf("the target has no key with limits of scope %s: %s", e.Scope, e.Why)
 }
 
 // MakeOwned makes a key with owners where the maker can, and is an *OwnerError
@@ -45,7 +45,7 @@ func MakeOwned(ctx context.Context, keys KeyMaker, nonce string, limits history.
 	}
 	maker, able := keys.(OwnedKeyMaker)
 	if !able {
-		return OwnedKey{}, &OwnerError{Scope: owners[0].Scope, Why: "its keys belong to nobody; --admin-key or a key template with placeholders for owners would make such"}
+		return OwnedKey{}, &OwnerError{Scope: owners[0].Scope, Why: "its keys belong to nobody; --admin-key, or placeholders for owners in a key template, would make such"}
 	}
 	return maker.MakeOwned(ctx, nonce, limits, owners)
 }

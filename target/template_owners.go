@@ -95,7 +95,7 @@ func (t *Template) MakeOwned(ctx context.Context, nonce string, limits history.L
 		}
 		for _, name := range slices.Sorted(maps.Keys(told)) {
 			if !t.has(name) {
-				return OwnedKey{}, &OwnerError{Scope: o.Scope, Why: fmt.Sprintf("there is no {%s} in the key template %q", name, t.text)}
+				return OwnedKey{}, &OwnerError{Scope: o.Scope, Why: fmt.Sprintf("no {%s} in the key template", name)}
 			}
 			if other, twice := values[name]; twice && other != told[name] {
 				return OwnedKey{}, fmt.Errorf("key template %q: a key with two owners in {%s} is wanted", t.text, name)

@@ -152,6 +152,11 @@ func (a *app) run(ctx context.Context, f runFlags, url string) error {
 			chosen[i] = chosen[i].On(granted)
 		}
 	}
+	if !f.ownsKeys(url) {
+		for i := range chosen {
+			chosen[i] = chosen[i].WithoutOwners()
+		}
+	}
 	if f.dryRun {
 		return a.printPlan(a.stdout, chosen, f, url)
 	}

@@ -27,6 +27,7 @@ func TestScripts(t *testing.T) {
 			"interrupt":   interrupt,
 			"torn":        torn,
 			"httpcall":    httpCall,
+			"ownersgone":  ownersGone,
 			"fakerelease": fakeRelease,
 		},
 		Setup: func(e *testscript.Env) error {
