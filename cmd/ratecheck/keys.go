@@ -59,8 +59,10 @@ func (f *runFlags) granted() (history.Limits, bool) {
 func (f *runFlags) ownsKeys(url string) bool {
 	text := f.keyTemplate
 	switch {
-	case f.simulate != "", f.litellm != "":
-		text = lab.KeyTemplate
+	case f.simulate != "":
+		return false
+	case f.litellm != "":
+		text = lab.OwnersTemplate
 	case url == "", f.adminKey != "":
 		return true
 	}

@@ -81,7 +81,7 @@ func (a *app) labWorld(ctx context.Context, f runFlags, chosen []scenarios.Scena
 	var serving atomic.Pointer[provider.Provider]
 	serving.Store(p)
 	stopProvider := serveOn(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serving.Load().ServeHTTP(w, r) }), shutdownPatience, usualPace())
-	f.keyTemplate, f.providerListen, f.yes = lab.KeyTemplate, "", true // ours is behind it
+	f.keyTemplate, f.providerListen, f.yes = lab.OwnersTemplate, "", true // ours is behind it
 	base, err := parseBase("LiteLLM's URL", running.URL())
 	if err == nil {
 		err = warmUp(ctx, base, f.model)

@@ -74,7 +74,7 @@ func runAgainst(t *testing.T, release *lab.Release, redis bool, out string) repo
 			t.Error(err)
 		}
 	}()
-	return judged(t, instance.URL(), "--key-template", lab.KeyTemplate, "--provider-listen", provider, "--window", window.String(), "--out", out)
+	return judged(t, instance.URL(), "--key-template", lab.OwnersTemplate, "--provider-listen", provider, "--window", window.String(), "--out", out)
 }
 
 // freeAddress is a loopback address that nobody listened on a moment ago.
