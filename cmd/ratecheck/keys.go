@@ -4,7 +4,7 @@ import (
 	"strconv"
 
 	"github.com/ratecheck/ratecheck/history"
-	"github.com/ratecheck/ratecheck/lab"
+	"github.com/ratecheck/ratecheck/scenarios"
 	"github.com/ratecheck/ratecheck/target"
 )
 
@@ -56,17 +56,16 @@ func (f *runFlags) granted() (history.Limits, bool) {
 }
 
 // ownsKeys says whether the keys of a run can belong to somebody.
-func (f *runFlags) ownsKeys(url string) bool {
-	text := f.keyTemplate
+func (f *runFlags) ownsKeys(url string, chosen []scenarios.Scenario) bool {
 	switch {
 	case f.simulate != "":
 		return false
 	case f.litellm != "":
-		text = lab.OwnersTemplate
+		return onlyOwned(chosen)
 	case url == "", f.adminKey != "":
 		return true
 	}
-	template, err := target.ParseTemplate(text)
+	template, err := target.ParseTemplate(f.keyTemplate)
 	return err == nil && template.NamesOwners() // a mistake is told by check
 }
 
