@@ -7,7 +7,11 @@ package checker
 func Implications() map[string][]string {
 	return map[string][]string{
 		// Who admits one less than the limit gives one less back after silence.
-		"requests/limit-usable": {"requests/window-reopens", "requests/refused-not-charged"},
+		"requests/limit-usable": {"requests/window-reopens", "requests/refused-not-charged", "scopes/tightest"},
+		// Who does not keep a key's limit does not keep it in a team either, and so
+		// with a team's.
+		"requests/limit-kept": {"scopes/tightest"},
+		"scopes/team":         {"scopes/tightest"},
 		// Who gives nothing back after a window also refuses where there is room.
 		"requests/window-reopens": {"requests/limit-usable"},
 		// Who has a slot too many has it behind an edge too.

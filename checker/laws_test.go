@@ -38,6 +38,13 @@ func anyHistory(t *rapid.T) *history.History {
 		h.Keys = append(h.Keys, history.Key{Alias: alias, Scenario: "s", Limits: history.Limits{
 			Requests: limit.Draw(t, "rpm"), Tokens: limit.Draw(t, "tpm"), Parallel: limit.Draw(t, "slots"),
 		}})
+		for _, scope := range rapid.SliceOfNDistinct(rapid.SampledFrom(history.Scopes()), 0, 4, rapid.ID).Draw(t, "scopes") {
+			k := &h.Keys[len(h.Keys)-1]
+			k.Owners = append(k.Owners, history.Owner{
+				Scope: scope, Name: rapid.SampledFrom([]string{"x", "y"}).Draw(t, "owner"),
+				Limits: history.Limits{Requests: limit.Draw(t, "owner's rpm"), Tokens: limit.Draw(t, "owner's tpm")},
+			})
+		}
 	}
 	for i := range rapid.IntRange(0, 40).Draw(t, "attempts") {
 		sent := at.Draw(t, "sent")

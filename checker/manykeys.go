@@ -69,7 +69,7 @@ func (v *view) limitedAmongMany(k keyView, name string, classes []window.Class) 
 	var needs []string
 	if found.Lawful && len(classes) > 0 {
 		// What some class would allow may be none that the target can be.
-		found, needs = v.keptByThese(classes, limit, events), []string{asksForClass}
+		found, needs = v.keptByThese(classes, limit, 0, events), []string{asksForClass}
 	}
 	switch {
 	case !found.Lawful && !doubt:
@@ -91,8 +91,8 @@ func (v *view) limitedAmongMany(k keyView, name string, classes []window.Class) 
 
 // keptByThese is what the nearest of these classes says of the admissions of one
 // key.
-func (v *view) keptByThese(classes []window.Class, limit int64, events []window.Event) window.Finding {
-	rule := window.Rule{Limit: limit, Window: v.Run.Window, Early: clockGrain}
+func (v *view) keptByThese(classes []window.Class, limit, late int64, events []window.Event) window.Finding {
+	rule := window.Rule{Limit: limit, Late: late, Window: v.Run.Window, Early: clockGrain}
 	if may, _ := turnsOnWholeSeconds(events); may {
 		rule.Early = wholeSecond
 	}

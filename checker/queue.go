@@ -246,7 +246,7 @@ func (v *view) waitedLong(a seen) bool {
 }
 
 // allRefusedByFullQueue says whether each of these attempts was refused while
-// others of its key waited.
+// others waited that count for the same key or owner.
 func (v *view) allRefusedByFullQueue(list []int) bool {
 	n := 0
 	for _, k := range v.keys {
@@ -255,8 +255,10 @@ func (v *view) allRefusedByFullQueue(list []int) bool {
 				continue
 			}
 			n++
-			full := slices.ContainsFunc(k.attempts, func(b seen) bool {
-				return v.waitedLong(b) && b.Sent <= toldAt(a) && firstReceived(b) >= a.Sent
+			full := slices.ContainsFunc(v.keys, func(other keyView) bool {
+				return sameQueue(k.Key, other.Key) && slices.ContainsFunc(other.attempts, func(b seen) bool {
+					return v.waitedLong(b) && b.Sent <= toldAt(a) && firstReceived(b) >= a.Sent
+				})
 			})
 			if a.outcome != refused || !full {
 				return false
@@ -264,4 +266,11 @@ func (v *view) allRefusedByFullQueue(list []int) bool {
 		}
 	}
 	return n > 0 && n == len(list)
+}
+
+// sameQueue says whether the requests of two keys may wait in one queue.
+func sameQueue(a, b history.Key) bool {
+	return a.Alias == b.Alias || slices.ContainsFunc(a.Owners, func(o history.Owner) bool {
+		return slices.ContainsFunc(b.Owners, func(other history.Owner) bool { return sameOwner(o, other) })
+	})
 }

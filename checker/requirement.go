@@ -128,6 +128,7 @@ func Catalogue() []Requirement {
 		edgeRequirements(), leavingRequirements(), exactRequirements(),
 		forwardingRequirements(), resetRequirements(), manyKeysRequirements(),
 		quickRequirements(), namingRequirements(),
+		scopeRequirements(),
 	)
 }
 

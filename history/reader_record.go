@@ -134,6 +134,7 @@ func (rec *recorder) key(line []byte, n int) *SyntaxError {
 	if serr != nil {
 		return serr
 	}
+	k.Owners = nilIfEmpty(k.Owners)
 	rec.keys[k.Alias] = struct{}{}
 	return nil
 }

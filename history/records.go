@@ -57,6 +57,9 @@ type Key struct {
 	Alias    string `json:"key"`
 	Scenario string `json:"scenario"`
 	Limits   Limits `json:"limits"`
+	// Owners are those that its requests are counted for too, each with its own
+	// limits; nil is none.
+	Owners []Owner `json:"owners,omitempty"`
 }
 
 // Attempt is one request and all that came of it.

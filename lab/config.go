@@ -23,6 +23,13 @@ import (
 // or of the team. Everything else is answered 401.
 const KeyTemplate = "sk-lab-{nonce}[-rpm{rpm}][-tpm{tpm}][-mpr{max_parallel}]"
 
+// OwnersTemplate is the form of the keys that a lab instance knows, with the
+// owners among those of KeyTemplate that have limits.
+const OwnersTemplate = KeyTemplate + "[-m_rpm{model_rpm}][-m_tpm{model_tpm}]" +
+	"[-team={team}][-trpm{team_rpm}][-ttpm{team_tpm}][-tm_rpm{team_model_rpm}][-tm_tpm{team_model_tpm}]" +
+	"[-user={user}][-urpm{user_rpm}][-utpm{user_tpm}][-tmrpm{team_member_rpm}][-tmtpm{team_member_tpm}]" +
+	"[-eu={end_user}][-erpm{end_user_rpm}][-etpm{end_user_tpm}][-org={organization}][-orpm{organization_rpm}][-otpm{organization_tpm}]"
+
 // DefaultWindow is the length of LiteLLM's windows where none is asked for.
 const DefaultWindow = time.Minute
 

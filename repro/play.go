@@ -72,7 +72,10 @@ func embedded(window time.Duration, seed uint64, change func(*sim.Parts)) (*Worl
 	if err != nil {
 		return nil, err
 	}
-	w := sim.NewWorld(seed, window, templateKeys{template}, Model, change)
+	w, err := sim.NewWorld(seed, window, templateKeys{template}, Model, change)
+	if err != nil {
+		return nil, err
+	}
 	return &World{
 		Runner: scenarios.Runner{
 			Clock: w.Clock, Epoch: w.Epoch, Seed: seed, RunID: runID(seed),

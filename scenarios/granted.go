@@ -85,6 +85,15 @@ func (s Scenario) On(granted history.Limits) Scenario {
 	return s
 }
 
+// WithoutOwners is the scenario as it is planned on a target whose keys cannot
+// belong to anybody: one that needs such keys sends nothing.
+func (s Scenario) WithoutOwners() Scenario {
+	if s.Owned {
+		s.Plan = Plan{}
+	}
+	return s
+}
+
 // perRequests is a plan that grows with the request limit.
 func perRequests(usual int, plan func(rpm int) Plan) func(history.Limits) Plan {
 	return func(granted history.Limits) Plan {

@@ -40,6 +40,7 @@ type Runner struct {
 	mu       sync.Mutex
 	attempts int
 	keys     int
+	owners   int
 	done     int
 	drained  int
 	secrets  []target.Secret
@@ -98,6 +99,14 @@ func (r *Runner) nextKey() (nonce, alias string) {
 	defer r.mu.Unlock()
 	r.keys++
 	return r.RunID + "k" + base36(r.keys), fmt.Sprintf("key-%d", r.keys)
+}
+
+// nextOwner is the name of a new owner.
+func (r *Runner) nextOwner() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.owners++
+	return r.RunID + "o" + base36(r.owners)
 }
 
 func (r *Runner) noteSecret(s target.Secret) {
@@ -214,10 +223,14 @@ func (r *Runner) play(ctx context.Context, s *Scenario) error {
 		end.Error = r.unanswered[s.Endpoint]
 	default:
 		if err := s.Play(ctx, &Stage{runner: r, scenario: s}); err != nil {
-			var lacking *target.LimitsError
+			var limits *target.LimitsError
+			var owner *target.OwnerError
 			end.Error = err.Error()
 			end.Interrupted = ctx.Err() != nil
-			end.Fault = !end.Interrupted && !errors.As(err, &lacking)
+			if errors.As(err, &owner) {
+				end.Error = owner.Error()
+			}
+			end.Fault = !end.Interrupted && !errors.As(err, &limits) && owner == nil
 		}
 	}
 	end.At = r.now()

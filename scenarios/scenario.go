@@ -26,6 +26,9 @@ type Scenario struct {
 	// NeedsProvider says that it works only with our provider behind the
 	// target, because it needs known usage or the ledger.
 	NeedsProvider bool
+	// Owned says that its keys belong to somebody, so that it works only where
+	// such keys can be made.
+	Owned bool
 	// OptIn is the flag without which it is not played; empty for what every run
 	// plays.
 	OptIn string
@@ -105,7 +108,7 @@ func CatalogueWith(o Options) []Scenario {
 	if o.Windows < 2 {
 		o.Windows = SteadyWindows
 	}
-	return []Scenario{
+	return slices.Concat([]Scenario{
 		tokensLockout(),
 		requestsWindows(),
 		driftSteady(o.Windows),
@@ -134,7 +137,7 @@ func CatalogueWith(o Options) []Scenario {
 		endpointResponses(),
 		endpointMessages(),
 		forwardingBodies(),
-	}
+	}, scopeScenarios())
 }
 
 // ForEndpoints keeps the scenarios that ask one of these endpoints.

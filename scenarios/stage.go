@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/ratecheck/ratecheck/clock"
@@ -23,6 +24,8 @@ type Key struct {
 	Alias  string
 	Limits history.Limits
 	secret target.Secret
+	// members are those of each body by which it names the key's owners.
+	members map[string]any
 }
 
 // Shot is one request to be sent.
@@ -119,6 +122,11 @@ func (s *Stage) send(ctx context.Context, k *Key, shot Shot, intended time.Durat
 		}
 	}
 	endpoint := cmp.Or(shot.Endpoint, history.Chat)
+	if k.members != nil {
+		members := maps.Clone(k.members)
+		maps.Copy(members, shot.Members)
+		shot.Members = members
+	}
 	body, promptBytes := requestBody(r.Target.Model, nonce, shot)
 	asks := shot.Asks
 	if asks == nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -43,12 +44,15 @@ type Management struct {
 	Clock     clock.Clock
 	// AdminKey is the bearer token of the API.
 	AdminKey Secret
+	// Model is the one that limits for a model are for.
+	Model string
 	// Lifetime is the duration that keys are given, above a second: the target
 	// drops them then if nobody deletes them.
 	Lifetime time.Duration
 }
 
-// ManagedKeys makes keys by a target's management API, and deletes them.
+// ManagedKeys makes keys and their owners by a target's management API, and
+// deletes them.
 type ManagedKeys struct {
 	api Management
 
@@ -56,6 +60,8 @@ type ManagedKeys struct {
 	// aliases are those of all keys that may exist.
 	aliases []string
 	keys    map[string]Secret
+	// owners are those that may exist.
+	owners []managedOwner
 }
 
 // NewManagedKeys returns a maker of keys that has made none.
@@ -88,14 +94,6 @@ func (e *ManagementError) Error() string {
 
 func (e *ManagementError) Unwrap() error { return e.Err }
 
-type generateRequest struct {
-	KeyAlias    string `json:"key_alias"`
-	Duration    string `json:"duration"`
-	RPMLimit    *int64 `json:"rpm_limit,omitempty"`
-	TPMLimit    *int64 `json:"tpm_limit,omitempty"`
-	MaxParallel *int64 `json:"max_parallel_requests,omitempty"`
-}
-
 type generateAnswer struct {
 	Key         string `json:"key"`
 	RPMLimit    *int64 `json:"rpm_limit"`
@@ -109,6 +107,12 @@ type generateAnswer struct {
 // A call that was begun goes on when ctx is cancelled: a key must be known to be
 // deleted.
 func (m *ManagedKeys) Make(ctx context.Context, nonce string, limits history.Limits) (Secret, error) {
+	return m.make(ctx, nonce, limits, nil)
+}
+
+// make makes a key that has further members. The error is an *untoldError if the
+// answer does not tell them.
+func (m *ManagedKeys) make(ctx context.Context, nonce string, limits history.Limits, of fields) (Secret, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
@@ -116,14 +120,18 @@ func (m *ManagedKeys) Make(ctx context.Context, nonce string, limits history.Lim
 	m.mu.Lock()
 	m.aliases = append(m.aliases, alias)
 	m.mu.Unlock()
-	var made generateAnswer
+	body := limited("", limits)
+	maps.Copy(body, of)
+	body["key_alias"], body["duration"] = alias, fmt.Sprintf("%ds", max(1, m.api.Lifetime/time.Second))
+	var text json.RawMessage
 	call := m.call("/key/generate")
-	err := m.post(context.WithoutCancel(ctx), "/key/generate", generateRequest{
-		KeyAlias: alias, Duration: fmt.Sprintf("%ds", max(1, m.api.Lifetime/time.Second)),
-		RPMLimit: limits.Requests, TPMLimit: limits.Tokens, MaxParallel: limits.Parallel,
-	}, &made)
-	if err != nil {
+	if err := m.post(context.WithoutCancel(ctx), "/key/generate", body, &text); err != nil {
 		return "", err
+	}
+	var made generateAnswer
+	var whole any
+	if err := errors.Join(json.Unmarshal(text, &made), json.Unmarshal(text, &whole)); err != nil {
+		return "", &ManagementError{Call: call, Status: http.StatusOK, Text: "its answer is not that of LiteLLM: " + err.Error(), Err: err}
 	}
 	if made.Key == "" {
 		return "", &ManagementError{Call: call, Status: http.StatusOK, Text: "its answer has no key"}
@@ -136,12 +144,12 @@ func (m *ManagedKeys) Make(ctx context.Context, nonce string, limits history.Lim
 	if !sameLimits(got, limits) {
 		return "", &ManagementError{Call: call, Status: http.StatusOK, Text: fmt.Sprintf("a key with %s was asked for, and one with %s was made", describe(limits), describe(got))}
 	}
-	return key, nil
+	return key, tells(whole, of)
 }
 
-// Delete deletes all keys that were made, also when ctx is cancelled. It takes
-// half a minute at the most. The error names the aliases of the keys that may be
-// left.
+// Delete deletes all keys that were made and then their owners, also when ctx is
+// cancelled. It takes half a minute at the most. The error names the aliases of
+// the keys, and the owners, that may be left.
 func (m *ManagedKeys) Delete(ctx context.Context) error {
 	ctx, cancel := clock.WithTimeout(context.WithoutCancel(ctx), m.api.Clock, cleanupPatience)
 	defer cancel()
@@ -168,11 +176,14 @@ func (m *ManagedKeys) Delete(ctx context.Context) error {
 	m.mu.Lock()
 	m.aliases = left
 	m.mu.Unlock()
-	if left == nil {
-		return nil
+	if left != nil {
+		why = fmt.Errorf("test keys may be left on the target, which drops them %s after they were made: %s: %w",
+			m.api.Lifetime.Round(time.Second), strings.Join(left, ", "), why)
 	}
-	return fmt.Errorf("test keys may be left on the target, which drops them %s after they were made: %s: %w",
-		m.api.Lifetime.Round(time.Second), strings.Join(left, ", "), why)
+	if owners, err := m.deleteOwners(ctx); err != nil {
+		why = errors.Join(why, fmt.Errorf("owners of test keys may be left on the target: %s: %w", strings.Join(owners, ", "), err))
+	}
+	return why
 }
 
 func (m *ManagedKeys) deleteAll(ctx context.Context, aliases []string) error {
@@ -208,18 +219,26 @@ func (m *ManagedKeys) call(path string) string {
 	return "POST " + m.api.URL.JoinPath(path).Redacted()
 }
 
-// post sends a call and decodes its answer; a nil into leaves it.
+// post sends a call and decodes its answer; a nil body is none, and a nil into
+// leaves the answer.
 func (m *ManagedKeys) post(ctx context.Context, path string, body, into any) error {
+	return m.send(ctx, http.MethodPost, path, body, into)
+}
+
+func (m *ManagedKeys) send(ctx context.Context, method, path string, body, into any) error {
 	failed := func(status int, text string, err error) error {
-		return &ManagementError{Call: m.call(path), Status: status, Text: text, Err: err}
+		return &ManagementError{Call: method + " " + m.api.URL.JoinPath(path).Redacted(), Status: status, Text: text, Err: err}
 	}
-	encoded, err := json.Marshal(body)
-	if err != nil {
-		return failed(0, "encoding the call: "+err.Error(), err)
+	var encoded []byte
+	if body != nil {
+		var err error
+		if encoded, err = json.Marshal(body); err != nil {
+			return failed(0, "encoding the call: "+err.Error(), err)
+		}
 	}
 	ctx, cancel := clock.WithTimeout(ctx, m.api.Clock, managementTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, m.api.URL.JoinPath(path).String(), bytes.NewReader(encoded))
+	req, err := http.NewRequestWithContext(ctx, method, m.api.URL.JoinPath(path).String(), bytes.NewReader(encoded))
 	if err != nil {
 		return failed(0, err.Error(), err)
 	}

@@ -58,7 +58,7 @@ func manage(t *testing.T, wrap func(b *bureau, api http.Handler) http.Handler, s
 		api.ServeHTTP(w, r)
 	}))
 	b.keys = target.NewManagedKeys(target.Management{
-		URL: &url.URL{Scheme: "http", Host: "proxy.internal"}, Transport: n, Clock: b.clock, AdminKey: adminKey, Lifetime: lifetime,
+		URL: &url.URL{Scheme: "http", Host: "proxy.internal"}, Transport: n, Clock: b.clock, AdminKey: adminKey, Model: "m", Lifetime: lifetime,
 	})
 	if err := b.clock.Run(context.Background(), func() { story(b) }); err != nil {
 		t.Fatal(err)

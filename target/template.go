@@ -18,7 +18,8 @@ import (
 //	sk-lab-{nonce}[-rpm{rpm}][-tpm{tpm}][-mpr{max_parallel}]
 //
 // for a target that reads them back, by a custom auth hook for example. A part
-// in brackets is left out where the key has no such limit.
+// in brackets is left out where the key has no such limit. Owners and their
+// limits have placeholders too: {team}, {team_rpm}, {team_tpm}, {user} and so on.
 type Template struct {
 	text  string
 	parts []part
@@ -30,23 +31,6 @@ type part struct {
 	before, name, after string
 	optional            bool
 	at                  int // the byte of the template at which the placeholder stands
-}
-
-const noncePlaceholder = "nonce"
-
-// limitNames are the placeholders of limits, in the order in which an error
-// lists them.
-func limitNames() []string { return []string{"rpm", "tpm", "max_parallel"} }
-
-func limitOf(l *history.Limits, name string) **int64 {
-	switch name {
-	case "rpm":
-		return &l.Requests
-	case "tpm":
-		return &l.Tokens
-	default:
-		return &l.Parallel
-	}
 }
 
 // ParseTemplate reads a template. The error says at which character it is wrong
@@ -87,7 +71,7 @@ func parseParts(text string) ([]part, *mistake) {
 		case wrong != nil:
 			return nil, wrong
 		case p.optional && (p.name == "" || p.name == noncePlaceholder):
-			return nil, wrongAt(at, "a part in brackets must hold a limit: %s", placeholderList())
+			return nil, wrongAt(at, "a part in brackets must hold a limit: %s, or an owner or its limit: %s", listed(limitNames()), listed(ownerPlaceholders()))
 		case p.name != "" && seen[p.name]:
 			return nil, wrongAt(p.at, "{%s} stands there twice", p.name)
 		case p.name != "" && p.before == "" && runsOn:
@@ -127,8 +111,6 @@ func parsePart(text string, at int) (p part, next int, wrong *mistake) {
 	return p, at + end, wrong
 }
 
-func placeholderList() string { return "{" + strings.Join(limitNames(), "}, {") + "}" }
-
 // parsePiece reads a part without its brackets; it begins at a byte of the
 // template.
 func parsePiece(piece string, at int) (part, *mistake) {
@@ -148,8 +130,8 @@ func parsePiece(piece string, at int) (part, *mistake) {
 	if more := strings.IndexAny(p.after, "{}[]"); more >= 0 {
 		return part{}, wrongAt(at+end+1+more, "one placeholder a part, and no brackets within brackets")
 	}
-	if p.name != noncePlaceholder && !slices.Contains(limitNames(), p.name) {
-		return part{}, wrongAt(p.at, "{%s} is not known; there are {nonce}, %s", p.name, placeholderList())
+	if !slices.Contains(slices.Concat([]string{noncePlaceholder}, limitNames(), ownerPlaceholders()), p.name) {
+		return part{}, wrongAt(p.at, "{%s} is not known; there are {nonce}, %s, and of owners %s", p.name, listed(limitNames()), listed(ownerPlaceholders()))
 	}
 	return p, nil
 }
@@ -161,10 +143,12 @@ func (t *Template) pattern() *regexp.Regexp {
 		b.WriteString("(?:" + regexp.QuoteMeta(p.before))
 		switch p.name {
 		case "":
-		case noncePlaceholder:
-			b.WriteString("(?P<nonce>[A-Za-z0-9]+)")
 		default:
-			b.WriteString("(?P<" + p.name + ">[0-9]{1,18})")
+			value := "[0-9]{1,18}"
+			if p.name == noncePlaceholder || isOwnerName(p.name) {
+				value = "[A-Za-z0-9]+"
+			}
+			b.WriteString("(?P<" + p.name + ">" + value + ")")
 		}
 		b.WriteString(regexp.QuoteMeta(p.after) + ")")
 		if p.optional {
@@ -177,7 +161,12 @@ func (t *Template) pattern() *regexp.Regexp {
 
 // NamesLimits says whether limits can be written into its keys.
 func (t *Template) NamesLimits() bool {
-	return slices.ContainsFunc(t.parts, func(p part) bool { return p.name != "" && p.name != noncePlaceholder })
+	return slices.ContainsFunc(t.parts, func(p part) bool { return slices.Contains(limitNames(), p.name) })
+}
+
+// NamesOwners says whether owners or their limits can be written into its keys.
+func (t *Template) NamesOwners() bool {
+	return slices.ContainsFunc(t.parts, func(p part) bool { return slices.Contains(ownerPlaceholders(), p.name) })
 }
 
 // String is the template as it was written.
@@ -187,37 +176,54 @@ func (t *Template) String() string { return t.text }
 // if the key, read back, would not have the same limits: parts of a template can
 // run into each other, as in {nonce}[x{rpm}].
 func (t *Template) Make(_ context.Context, nonce string, limits history.Limits) (Secret, error) {
-	var b strings.Builder
-	told := map[string]bool{}
-	for _, p := range t.parts {
-		value := ""
-		switch p.name {
-		case "":
-		case noncePlaceholder:
-			value = nonce
-		default:
-			limit := *limitOf(&limits, p.name)
-			if limit == nil {
-				if p.optional {
-					continue
-				}
-				return "", fmt.Errorf("key template %q: a key without %s is wanted, and {%s} is not in brackets; write [...{%s}...]", t.text, p.name, p.name, p.name)
-			}
-			value, told[p.name] = strconv.FormatInt(*limit, 10), true
-		}
-		b.WriteString(p.before + value + p.after)
-	}
+	values := valuesOf(limits)
+	values[noncePlaceholder] = nonce
 	for _, name := range limitNames() {
-		if *limitOf(&limits, name) != nil && !told[name] {
+		if values[name] != "" && !t.has(name) {
 			return "", fmt.Errorf("key template %q: a key with a limit of %s is wanted, and there is no {%s} in it", t.text, name, name)
 		}
 	}
-	key := b.String()
+	key, err := t.write(values)
+	if err != nil {
+		return "", err
+	}
 	if back, ok := t.Match(key); !ok || !sameLimits(back, limits) {
 		return "", fmt.Errorf("key template %q: a key with the nonce %q and %s could not be read back; "+
 			"nonces are letters and digits, limits are from 0 to %d, and something else must stand between them", t.text, nonce, describe(limits), int64(maxLimit))
 	}
 	return Secret(key), nil
+}
+
+func (t *Template) has(name string) bool {
+	return slices.ContainsFunc(t.parts, func(p part) bool { return p.name == name })
+}
+
+// valuesOf are limits as placeholders tell them.
+func valuesOf(limits history.Limits) map[string]string {
+	values := map[string]string{}
+	for _, name := range limitNames() {
+		if limit := *limitOf(&limits, name); limit != nil {
+			values[name] = strconv.FormatInt(*limit, 10)
+		}
+	}
+	return values
+}
+
+// write puts values into their places, and leaves parts in brackets out where
+// there is none.
+func (t *Template) write(values map[string]string) (string, error) {
+	var b strings.Builder
+	for _, p := range t.parts {
+		value, wanted := values[p.name]
+		if p.name != "" && !wanted {
+			if p.optional {
+				continue
+			}
+			return "", fmt.Errorf("key template %q: a key without %s is wanted, and {%s} is not in brackets; write [...{%s}...]", t.text, p.name, p.name, p.name)
+		}
+		b.WriteString(p.before + value + p.after)
+	}
+	return b.String(), nil
 }
 
 // maxLimit is the largest limit that is read: 18 digits always fit an int64.
@@ -247,23 +253,35 @@ func describe(l history.Limits) string {
 	return strings.Join(told, ", ")
 }
 
-// Match reads a key that was made by this template: its limits, and whether it
-// is one.
+// Match reads a key that was made by this template: its own limits, and whether
+// it is one.
 func (t *Template) Match(bearer string) (history.Limits, bool) {
 	var limits history.Limits
-	found := t.match.FindStringSubmatch(bearer)
-	if found == nil {
-		return limits, false
-	}
-	for i, name := range t.match.SubexpNames() {
-		if i == 0 || name == "" || name == noncePlaceholder || found[i] == "" {
+	values, ok := t.read(bearer)
+	for _, name := range limitNames() {
+		if values[name] == "" {
 			continue
 		}
-		n, err := strconv.ParseInt(found[i], 10, 64)
+		n, err := strconv.ParseInt(values[name], 10, 64)
 		if err != nil {
 			return history.Limits{}, false
 		}
 		*limitOf(&limits, name) = &n
 	}
-	return limits, true
+	return limits, ok
+}
+
+// read takes a key apart: the value of each placeholder that stands in it.
+func (t *Template) read(bearer string) (map[string]string, bool) {
+	found := t.match.FindStringSubmatch(bearer)
+	if found == nil {
+		return nil, false
+	}
+	values := map[string]string{}
+	for i, name := range t.match.SubexpNames() {
+		if name != "" && found[i] != "" {
+			values[name] = found[i]
+		}
+	}
+	return values, true
 }

@@ -29,7 +29,7 @@ func (w *world) getKeys(f runFlags, chosen []scenarios.Scenario) error {
 		return err
 	}
 	keys := target.NewManagedKeys(target.Management{
-		URL: t.URL, Transport: t.Transport, Clock: w.runner.Clock, AdminKey: target.Secret(f.adminKey),
+		URL: t.URL, Transport: t.Transport, Clock: w.runner.Clock, AdminKey: target.Secret(f.adminKey), Model: t.Model,
 		Lifetime: lifetimeRuns*scenarios.Total(chosen).Duration(f.window) + lifetimeSpare,
 	})
 	t.Keys, w.deleteKeys = keys, keys.Delete

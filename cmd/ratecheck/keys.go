@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/ratecheck/ratecheck/history"
+	"github.com/ratecheck/ratecheck/scenarios"
 	"github.com/ratecheck/ratecheck/target"
 )
 
@@ -52,6 +53,20 @@ func (f *runFlags) granted() (history.Limits, bool) {
 		return history.Limits{}, false
 	}
 	return fixed.Granted(), true
+}
+
+// ownsKeys says whether the keys of a run can belong to somebody.
+func (f *runFlags) ownsKeys(url string, chosen []scenarios.Scenario) bool {
+	switch {
+	case f.simulate != "":
+		return false
+	case f.litellm != "":
+		return onlyOwned(chosen)
+	case url == "", f.adminKey != "":
+		return true
+	}
+	template, err := target.ParseTemplate(f.keyTemplate)
+	return err == nil && template.NamesOwners() // a mistake is told by check
 }
 
 // number is the text of a flag that was given, and empty for one that was not.

@@ -7,13 +7,16 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/ratecheck/ratecheck/clock"
+	"github.com/ratecheck/ratecheck/history"
 	"github.com/ratecheck/ratecheck/lab"
 	"github.com/ratecheck/ratecheck/scenarios"
 	"github.com/ratecheck/ratecheck/sim/provider"
+	"github.com/ratecheck/ratecheck/target"
 )
 
 // labWindow is how long the windows of a release are that is started for a run,
@@ -123,9 +126,15 @@ func (a *app) labWorld(ctx context.Context, f runFlags, chosen []scenarios.Scena
 		return nil, err
 	}
 	f.keyTemplate, f.providerListen, f.yes = lab.KeyTemplate, "", true // ours is behind it
+	if onlyOwned(chosen) {
+		f.keyTemplate = lab.OwnersTemplate
+	}
 	w, err := a.realWorld(ctx, f, running.URL(), chosen)
 	if err != nil {
 		return nil, errors.Join(err, running.stop())
+	}
+	if template, ok := w.runner.Target.Keys.(*target.Template); ok && !template.NamesOwners() {
+		w.runner.Target.Keys = unownedKeys{template}
 	}
 	w.runner.Target.Provider = ourProvider{running.provider(w.runner.Clock, w.runner.Epoch)}
 	w.close = func() {
@@ -154,4 +163,19 @@ func (a *app) labWorld(ctx context.Context, f runFlags, chosen []scenarios.Scena
 		return err
 	}
 	return w, nil
+}
+
+// onlyOwned says whether all of these need keys that belong to somebody. A real
+// release has such keys in no other run: owners have counters too, and in memory
+// some releases go unlimited when they have seen some 100 keys.
+func onlyOwned(chosen []scenarios.Scenario) bool {
+	return !slices.ContainsFunc(chosen, func(s scenarios.Scenario) bool { return !s.Owned })
+}
+
+// unownedKeys are the keys of a run that asks a real release for more than its
+// owners.
+type unownedKeys struct{ *target.Template }
+
+func (unownedKeys) MakeOwned(_ context.Context, _ string, _ history.Limits, owners []history.Owner) (target.OwnedKey, error) {
+	return target.OwnedKey{}, &target.OwnerError{Scope: owners[0].Scope, Why: "owners are asked in a run of their own (--only 'scopes/*'), for beside all other keys they are too many for a release in memory"}
 }

@@ -62,7 +62,12 @@ about a second. With a URL it needs a way to get fresh keys with given limits
 (--admin-key or --key-template; where every key has the same limits, beside --rpm,
 --tpm and --max-parallel), and our provider behind the proxy to know what was
 really used (--provider-listen or --provider). With --litellm it installs and
-starts that release first, as lab does, and ends it afterwards.`,
+starts that release first, as lab does, and ends it afterwards.
+
+Keys that belong to users, teams and other owners (scopes/*) are made by
+--admin-key, or by a template with placeholders for them: {team}, {team_rpm},
+{team_tpm}, {user}, {user_rpm} and so on. With --litellm they are asked in a run
+of their own, --only 'scopes/*'.`,
 		Example: `  ratecheck run
   ratecheck run http://127.0.0.1:4000 --key-template 'sk-lab-{nonce}[-rpm{rpm}][-tpm{tpm}][-mpr{max_parallel}]' \
       --provider-listen 127.0.0.1:4001 --window 60s
@@ -154,6 +159,11 @@ func (a *app) run(ctx context.Context, f runFlags, url string) error {
 	if granted, fixed := f.granted(); fixed {
 		for i := range chosen {
 			chosen[i] = chosen[i].On(granted)
+		}
+	}
+	if !f.ownsKeys(url, chosen) {
+		for i := range chosen {
+			chosen[i] = chosen[i].WithoutOwners()
 		}
 	}
 	if f.dryRun {

@@ -17,6 +17,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/ratecheck/ratecheck/clock"
+	"github.com/ratecheck/ratecheck/history"
+	"github.com/ratecheck/ratecheck/target"
 )
 
 // background are the processes that a script started with serving.
@@ -204,6 +206,55 @@ func httpCall(ts *testscript.TestScript, neg bool, args []string) {
 	answer, err := io.ReadAll(res.Body)
 	ts.Check(err)
 	_, err = fmt.Fprintf(ts.Stdout(), "%d %s\n", res.StatusCode, answer)
+	ts.Check(err)
+}
+
+// ownersGone wants no owner of a run's keys on a target: ownersgone URL ADMINKEY
+// HISTORY. It fails too if the history tells of no owner.
+func ownersGone(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: ownersgone URL ADMINKEY HISTORY")
+	}
+	h, err := history.Read(strings.NewReader(ts.ReadFile(args[2])))
+	ts.Check(err)
+	ctx, cancel := clock.WithTimeout(context.Background(), clock.System{}, patience)
+	defer cancel()
+	ask := func(method, path, body string) (int, string) {
+		req, err := http.NewRequestWithContext(ctx, method, args[0]+path, strings.NewReader(body))
+		ts.Check(err)
+		req.Header.Set("Authorization", "Bearer "+args[1])
+		res, err := http.DefaultClient.Do(req)
+		ts.Check(err)
+		defer func() { _ = res.Body.Close() }()
+		answer, err := io.ReadAll(res.Body)
+		ts.Check(err)
+		return res.StatusCode, string(answer)
+	}
+	names := map[string]bool{}
+	for _, k := range h.Keys {
+		for _, o := range k.Owners {
+			names[o.Name], names[o.Of] = true, true
+		}
+	}
+	delete(names, "")
+	for name := range names {
+		id := target.AliasPrefix + name
+		for _, call := range [][2]string{
+			{"/team/delete", `{"team_ids":["%s"]}`}, {"/user/delete", `{"user_ids":["%s"]}`}, {"/customer/delete", `{"user_ids":["%s"]}`},
+			{"/budget/delete", `{"id":"%s"}`}, {"/organization/delete", `{"organization_ids":["%s"]}`}, {"/project/delete", `{"project_ids":["%s"]}`},
+		} {
+			if status, answer := ask(http.MethodPost, call[0], fmt.Sprintf(call[1], id)); status != http.StatusNotFound {
+				ts.Fatalf("%s of %s: %d %s", call[0], id, status, answer)
+			}
+		}
+	}
+	if status, answer := ask(http.MethodGet, "/v1/agents", ""); status != http.StatusOK || strings.TrimSpace(answer) != "[]" {
+		ts.Fatalf("agents are left: %d %s", status, answer)
+	}
+	if len(names) == 0 {
+		ts.Fatalf("%s tells of no owner", args[2])
+	}
+	_, err = fmt.Fprintf(ts.Stdout(), "%d owners are gone\n", len(names))
 	ts.Check(err)
 }
 

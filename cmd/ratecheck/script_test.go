@@ -30,6 +30,7 @@ func TestScripts(t *testing.T) {
 			"empty":       empty,
 			"torn":        torn,
 			"httpcall":    httpCall,
+			"ownersgone":  ownersGone,
 			"fakerelease": fakeRelease,
 		},
 		Setup: func(e *testscript.Env) error {

@@ -113,6 +113,9 @@ func (s *settings) openRegistry(file *config, getenv func(string) string) error 
 		if err != nil {
 			return err
 		}
+		if template.NamesOwners() {
+			return fmt.Errorf("key template %q: serve reads the limits of a key from it, and not those of owners; make owners by the management API (--admin-key) or in the file of --config", s.KeyTemplate)
+		}
 		c.Fallback = templateKeys{template}
 	}
 	var err error

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	neturl "net/url"
+	"time"
 
 	"github.com/ratecheck/ratecheck/clock"
 	"github.com/ratecheck/ratecheck/driver"
@@ -35,6 +36,17 @@ func (k templateKeys) Lookup(bearer string) (reference.Policy, bool) {
 		return reference.Policy{}, false
 	}
 	return reference.NewPolicy(limits.Requests, limits.Tokens, limits.Parallel), true
+}
+
+// ownedKeys makes keys by a template, and those that belong to somebody by the
+// management API.
+type ownedKeys struct {
+	*target.Template
+	managed *target.ManagedKeys
+}
+
+func (k ownedKeys) MakeOwned(ctx context.Context, nonce string, limits history.Limits, owners []history.Owner) (target.OwnedKey, error) {
+	return k.managed.MakeOwned(ctx, nonce, limits, owners)
 }
 
 // ourProvider is our provider in this process.
@@ -81,7 +93,17 @@ func embeddedWith(f runFlags, name string, change func(*sim.Parts)) (*world, err
 	if err != nil {
 		return nil, exitWith(reports.ExitError, err)
 	}
-	w := sim.NewWorld(f.seed, f.window, templateKeys{template}, f.model, change)
+	w, err := sim.NewWorld(f.seed, f.window, templateKeys{template}, f.model, change)
+	if err != nil {
+		return nil, exitWith(reports.ExitError, err)
+	}
+	var keys target.KeyMaker = template
+	if f.simulate == "" {
+		// Its registry lives as long as the run, so nobody need delete them.
+		keys = ownedKeys{template, target.NewManagedKeys(target.Management{
+			URL: w.URL, Transport: w.Network, Clock: w.Clock, AdminKey: target.Secret(w.AdminKey), Model: f.model, Lifetime: 24 * time.Hour,
+		})}
+	}
 	const stream = 0x72756e6964 // keeps the run's id apart from other draws of the same seed
 	return &world{
 		name: name,
@@ -89,7 +111,7 @@ func embeddedWith(f runFlags, name string, change func(*sim.Parts)) (*world, err
 			Clock: w.Clock, Epoch: w.Epoch, Seed: f.seed, RunID: runID(rand.New(rand.NewPCG(f.seed, stream))),
 			Target: target.Target{
 				URL: w.URL, Transport: w.Network, Model: f.model, Window: f.window, TokenClass: f.tokenClass,
-				Keys: template, Provider: ourProvider{w.Provider},
+				Keys: keys, Provider: ourProvider{w.Provider},
 			},
 		},
 		play: func(ctx context.Context, play func(context.Context) error) error {

@@ -27,7 +27,7 @@ type Fault struct {
 // Catalogue returns all faults, in the order of the requirements they break.
 func Catalogue() []Fault {
 	var all []Fault
-	for _, group := range [][]Fault{requestFaults(), tokenFaults(), counterFaults(), streamFaults(), wireFaults(), numberFaults(), fairnessFaults(), slotFaults(), edgeFaults(), leavingFaults(), endpointFaults(), bodyFaults(), resetFaults(), manyKeysFaults(), waitingFaults(), namingFaults(), providerFaults(), callHeaderFaults(), basisFaults()} {
+	for _, group := range [][]Fault{requestFaults(), tokenFaults(), counterFaults(), streamFaults(), wireFaults(), numberFaults(), fairnessFaults(), slotFaults(), edgeFaults(), leavingFaults(), endpointFaults(), bodyFaults(), resetFaults(), manyKeysFaults(), waitingFaults(), namingFaults(), providerFaults(), callHeaderFaults(), basisFaults(), scopeFaults()} {
 		all = append(all, group...)
 	}
 	return all

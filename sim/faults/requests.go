@@ -49,7 +49,9 @@ func requestFaults() []Fault {
 			Sentence: "counters are kept by the key's limits and not by the key, as where limits are shared across consumers (APISIX 12896)",
 			Apply: func(p *sim.Parts) {
 				p.Store = &altered{Store: p.Store, alter: func(it *reference.Item, _ time.Time) {
-					it.Value = fmt.Sprint(it.Limits)
+					if it.Scope == reference.ScopeKey {
+						it.Value = fmt.Sprint(it.Limits)
+					}
 				}}
 			},
 		},
@@ -102,20 +104,28 @@ func (s *altered) Release(now time.Time, items []reference.Item) {
 	s.with(now, items, func(items []reference.Item) { s.Store.Release(now, items) })
 }
 
-// shiftLimit enforces another limit of one kind than is told.
+// shiftLimit enforces another limit of one kind on keys than is told.
 func shiftLimit(kind reference.Kind, by int64) func(*sim.Parts) {
 	return func(p *sim.Parts) {
 		p.Store = &altered{
 			Store: p.Store,
 			alter: func(it *reference.Item, _ time.Time) {
-				if it.Limits[kind] != reference.Unlimited {
-					it.Limits[kind] += by
+				if it.Scope == reference.ScopeKey {
+					shift(it, kind, by)
 				}
 			},
 			restore: func(it *reference.Item) {
-				it.After[kind].Remaining = max(0, it.After[kind].Remaining-by)
+				if it.Scope == reference.ScopeKey {
+					it.After[kind].Remaining = max(0, it.After[kind].Remaining-by)
+				}
 			},
 		}
+	}
+}
+
+func shift(it *reference.Item, kind reference.Kind, by int64) {
+	if it.Limits[kind] != reference.Unlimited {
+		it.Limits[kind] += by
 	}
 }
 
