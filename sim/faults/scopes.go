@@ -13,7 +13,7 @@ func scopeFaults() []Fault {
 		{
 			Name: "user-ignored", Breaks: "scopes/user",
 			Sentence: "the limits of users are not enforced",
-			Apply:    onPolicies(func(p *reference.Policy, _ string) {
+			Apply: onPolicies(func(p *reference.Policy, _ string) {
 				if p.User != nil {
 					p.User.Limits = reference.Limits{}
 				}
