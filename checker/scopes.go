@@ -257,7 +257,9 @@ func keysOf(attempts []seen) int {
 }
 
 func judgeTeamTokens(v *view) finding {
-	for _, g := range v.groups(history.Team, tokenLimit) {
+	groups := v.groups(history.Team, tokenLimit)
+	var said []string
+	for _, g := range groups {
 		late := lateCharges(g.attempts)
 		if f, told := v.judgeSharedKept(g, late, sharedTokens(v)); told {
 			return f
@@ -265,12 +267,13 @@ func judgeTeamTokens(v *view) finding {
 		switch {
 		case count(g.attempts, unknown) > 0:
 			return undecided(fmt.Sprintf("a request for %s was neither admitted nor refused: %s", g.who, firstTrouble(g.attempts)))
-		case count(g.attempts, refused) == 0:
-			return undecided(fmt.Sprintf("nothing was refused for %s", g.who))
-		case count(g.attempts, admitted) == 0:
-			return undecided(fmt.Sprintf("nothing was admitted for %s", g.who))
+		case count(g.attempts, refused) == 0 || count(g.attempts, admitted) == 0:
+			return undecided(fmt.Sprintf("of %d requests for %s %d were admitted: some are to be, and some are to be refused", len(g.attempts), g.who, count(g.attempts, admitted)))
 		}
-		return passed(fmt.Sprintf("%d of %d requests admitted on %d keys of %s", count(g.attempts, admitted), len(g.attempts), keysOf(g.attempts), g.who))
+		said = append(said, fmt.Sprintf("%d of %d requests admitted on %d keys of %s", count(g.attempts, admitted), len(g.attempts), keysOf(g.attempts), g.who))
 	}
-	return undecided("no key of a team with a token limit was asked")
+	if len(said) == 0 {
+		return undecided("no key of a team with a token limit was asked")
+	}
+	return passed(strings.Join(said, "; "))
 }

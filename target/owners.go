@@ -36,6 +36,13 @@ func (e *OwnerError) Error() string {
 	return fmt.Sprintf("the target has no key with limits of scope %s: %s", e.Scope, e.Why)
 }
 
+// Unowned makes keys that belong to nobody, although its target may know such.
+type Unowned struct {
+	KeyMaker
+	// Why is told by the *OwnerError.
+	Why string
+}
+
 // MakeOwned makes a key with owners where the maker can, and is an *OwnerError
 // where it makes keys without.
 func MakeOwned(ctx context.Context, keys KeyMaker, nonce string, limits history.Limits, owners []history.Owner) (OwnedKey, error) {
@@ -43,11 +50,13 @@ func MakeOwned(ctx context.Context, keys KeyMaker, nonce string, limits history.
 		secret, err := keys.Make(ctx, nonce, limits)
 		return OwnedKey{Secret: secret}, err
 	}
-	maker, able := keys.(OwnedKeyMaker)
-	if !able {
-		return OwnedKey{}, &OwnerError{Scope: owners[0].Scope, Why: "its keys belong to nobody; --admin-key, or placeholders for owners in a key template, would make such"}
+	switch maker := keys.(type) {
+	case OwnedKeyMaker:
+		return maker.MakeOwned(ctx, nonce, limits, owners)
+	case Unowned:
+		return OwnedKey{}, &OwnerError{Scope: owners[0].Scope, Why: maker.Why}
 	}
-	return maker.MakeOwned(ctx, nonce, limits, owners)
+	return OwnedKey{}, &OwnerError{Scope: owners[0].Scope, Why: "its keys belong to nobody; --admin-key, or placeholders for owners in a key template, would make such"}
 }
 
 // namedByRequests are the members of a body by which a request names an owner

@@ -322,4 +322,6 @@ func TestMakersWithoutOwners(t *testing.T) {
 	}
 	_, err = target.MakeOwned(context.Background(), fixed, "n", history.Limits{}, ownersOf("a"))
 	checkAdvice(t, err, []string{"limits of scope user", "its keys belong to nobody", "--admin-key"})
+	_, err = target.MakeOwned(context.Background(), target.Unowned{KeyMaker: template, Why: "nobody asked"}, "n", history.Limits{}, ownersOf("a"))
+	checkAdvice(t, err, []string{"limits of scope user: nobody asked"})
 }

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/ratecheck/ratecheck/clock"
-	"github.com/ratecheck/ratecheck/history"
 	"github.com/ratecheck/ratecheck/lab"
 	"github.com/ratecheck/ratecheck/scenarios"
 	"github.com/ratecheck/ratecheck/sim/provider"
@@ -134,7 +133,7 @@ func (a *app) labWorld(ctx context.Context, f runFlags, chosen []scenarios.Scena
 		return nil, errors.Join(err, running.stop())
 	}
 	if template, ok := w.runner.Target.Keys.(*target.Template); ok && !template.NamesOwners() {
-		w.runner.Target.Keys = unownedKeys{template}
+		w.runner.Target.Keys = target.Unowned{KeyMaker: template, Why: "owners are asked in a run of their own (--only 'scopes/*'): beside all other keys they are too many for some releases in memory"}
 	}
 	w.runner.Target.Provider = ourProvider{running.provider(w.runner.Clock, w.runner.Epoch)}
 	w.close = func() {
@@ -170,12 +169,4 @@ func (a *app) labWorld(ctx context.Context, f runFlags, chosen []scenarios.Scena
 // some releases go unlimited when they have seen some 100 keys.
 func onlyOwned(chosen []scenarios.Scenario) bool {
 	return !slices.ContainsFunc(chosen, func(s scenarios.Scenario) bool { return !s.Owned })
-}
-
-// unownedKeys are the keys of a run that asks a real release for more than its
-// owners.
-type unownedKeys struct{ *target.Template }
-
-func (unownedKeys) MakeOwned(_ context.Context, _ string, _ history.Limits, owners []history.Owner) (target.OwnedKey, error) {
-	return target.OwnedKey{}, &target.OwnerError{Scope: owners[0].Scope, Why: "owners are asked in a run of their own (--only 'scopes/*'), for beside all other keys they are too many for a release in memory"}
 }
