@@ -18,7 +18,8 @@ const (
 )
 
 // askCached asks requests of whose prompts the provider had cached a part, first
-// plainly and then streamed, each between equal probes.
+// plainly and then streamed, each between equal probes. The key must be fresh:
+// what is read of its counter is to be of its first window.
 func (s *Stage) askCached(ctx context.Context, key *Key) error {
 	asks := []string{"tokens/basis"}
 	shot := Shot{
@@ -26,10 +27,6 @@ func (s *Stage) askCached(ctx context.Context, key *Key) error {
 		Script: history.Script{PromptTokens: cachedPrompt, CompletionTokens: cachedCompletion, CachedTokens: cachedPart},
 	}
 	probe := func(step string) error {
-		// What was sent before is charged by then.
-		if err := s.Wait(ctx, settleTime); err != nil {
-			return err
-		}
 		_, err := s.Send(ctx, key, costing(step, asks, 10, 30))
 		return err
 	}
@@ -45,6 +42,9 @@ func (s *Stage) askCached(ctx context.Context, key *Key) error {
 			if _, err := s.Send(ctx, key, shot); err != nil {
 				return err
 			}
+		}
+		if err := s.Wait(ctx, settleTime); err != nil {
+			return err
 		}
 		if err := probe(part.probe); err != nil {
 			return err

@@ -9,7 +9,7 @@ import (
 // forwardingBodies sends requests that use much of what a body may hold, on a
 // key with limits, to see what of them reaches the provider. Some state a
 // maximum of tokens and some do not: limiters are known that write one in, for
-// small limits.
+// small limits. Before that it reads on the same key which tokens count.
 func forwardingBodies() Scenario {
 	const rpm, tpm = 110, 3900
 	asks := []string{"forwarding/body-unchanged", "forwarding/no-internal-fields", "headers/key-before-provider", "headers/provider-passed"}
@@ -27,7 +27,7 @@ func forwardingBodies() Scenario {
 	}
 	return Scenario{
 		Name:          "forwarding-bodies",
-		Sentence:      "six requests with tools, conversations, sampling parameters, and with and without max_tokens, whose bodies the provider keeps, and whose answers carry rate headers of its own; then between equal probes two plain requests and two streams with cached prompts",
+		Sentence:      "between equal probes two plain requests and two streams with cached prompts; then six requests with tools, conversations, sampling parameters, and with and without max_tokens, whose bodies the provider keeps, and whose answers carry rate headers of its own",
 		Asks:          append([]string{"tokens/basis"}, asks...),
 		NeedsProvider: true,
 		Plan:          Plan{Keys: 1, Requests: len(bodies) + cachedRequests, Tokens: int64(len(bodies))*30 + cachedTokens, Windows: 0.1, Seconds: 8},
@@ -40,6 +40,9 @@ func forwardingBodies() Scenario {
 			if err != nil {
 				return err
 			}
+			if err := s.askCached(ctx, key); err != nil {
+				return err
+			}
 			for i, shot := range bodies {
 				shot.Asks = asks
 				shot.Script = history.Script{PromptTokens: 10, CompletionTokens: 20, KeepBody: true, RateHeaders: providersRates(i)}
@@ -47,7 +50,7 @@ func forwardingBodies() Scenario {
 					return err
 				}
 			}
-			return s.askCached(ctx, key)
+			return nil
 		},
 	}
 }

@@ -83,7 +83,7 @@ func TestKeysThatAreAllAlike(t *testing.T) {
 		"refusal/status", "refusal/before-stream", "refusal/retry-after", "refusal/retry-after-sufficient", "refusal/quick", "refusal/body",
 		"isolation/keys",
 	}
-	headers := []string{"headers/on-answers", "headers/on-streams", "headers/limit-true", "headers/remaining-true"}
+	headers := []string{"headers/on-answers", "headers/on-streams", "headers/limit-true", "headers/remaining-true", "headers/litellm-typed"}
 	type play struct {
 		limits history.Limits
 		judged []string
