@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -92,12 +91,15 @@ func NewProxy(c ProxyConfig) *Proxy {
 	if p.failures == nil {
 		p.failures = &recentFailures{}
 	}
-	for i := range c.Deployments {
-		d := &c.Deployments[i]
+	for _, deployment := range c.Deployments {
+		d := &deployment
+		d.prepare()
 		p.byModel[d.Model] = append(p.byModel[d.Model], d)
 	}
 	if c.Upstream != nil {
-		p.anyModel = []*Deployment{{ID: defaultDeployment, Upstream: c.Upstream}}
+		d := &Deployment{ID: defaultDeployment, Upstream: c.Upstream}
+		d.prepare()
+		p.anyModel = []*Deployment{d}
 	}
 	route := func(method, path string, serve http.HandlerFunc) {
 		p.mux.HandleFunc(method+" "+path, serve)
@@ -155,7 +157,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
 	if h.caller, ok = p.authorize(w, r); !ok {
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxRequestBody))
+	body, err := readAll(http.MaxBytesReader(w, r.Body, MaxRequestBody), r.ContentLength)
 	if err != nil {
 		var large *http.MaxBytesError
 		if errors.As(err, &large) {
@@ -207,7 +209,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
 	if p.CapOutput {
 		h.outputCap = outputCap(&a, h.estimate, smallest, p.TokenBasis)
 	}
-	h.keepAlive(ctx)
+	h.keepAlive()
 	h.forward(ctx, cancel, w, h.upstreamBody(body, &a))
 }
 
@@ -232,28 +234,32 @@ type held struct {
 	items    []Item
 	settled  bool
 	released bool
+	// stopRenewing is nil where there is no lease to renew.
+	stopRenewing func() bool
 }
 
-// keepAlive renews the lease of the request's slots until ctx ends.
-func (h *held) keepAlive(ctx context.Context) {
+// keepAlive renews the lease of the request's slots until they are released.
+func (h *held) keepAlive() {
 	if !slices.ContainsFunc(h.items, func(it Item) bool { return it.Limits[Slots] != Unlimited }) {
 		return
 	}
-	c := h.proxy.Clock
-	c.Go("slot lease", func() {
-		for c.Sleep(ctx, SlotLease/3) == nil && h.renew() {
-		}
-	})
-}
-
-// renew extends the lease; false says that there is none any more.
-func (h *held) renew() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !h.released {
+	h.renewLater()
+}
+
+// renewLater sets the timer of the next renewal; h.mu must be held. A timer
+// costs a request less than a goroutine that sleeps.
+func (h *held) renewLater() {
+	h.stopRenewing = h.proxy.Clock.AfterFunc(SlotLease/3, func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if h.released {
+			return
+		}
 		h.proxy.Store.Renew(h.proxy.Clock.Now(), h.items)
-	}
-	return !h.released
+		h.renewLater()
+	})
 }
 
 // settle replaces the reservation by what was used. Only the first call counts.
@@ -272,6 +278,9 @@ func (h *held) release() {
 	defer h.mu.Unlock()
 	if !h.released {
 		h.released = true
+		if h.stopRenewing != nil {
+			h.stopRenewing()
+		}
 		h.proxy.Store.Release(h.proxy.Clock.Now(), h.items)
 	}
 }

@@ -11,6 +11,7 @@ func TestMain(m *testing.M) {
 		"ratecheck":   main,
 		"badproxy":    badProxy,
 		"fakelitellm": fakeLiteLLM,
+		"plainproxy":  plainProxy,
 	})
 }
 
