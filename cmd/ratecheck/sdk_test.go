@@ -82,6 +82,7 @@ type sdkTold struct {
 // TestOfficialClients has OpenAI's own packages complete, stream, embed and be
 // refused at serve, and come back when they are told to.
 func TestOfficialClients(t *testing.T) {
+	t.Parallel()
 	dir := os.Getenv(sdkVariable)
 	if dir == "" {
 		t.Skipf("%s is not set: it names the folder with OpenAI's packages for Python and Node that .ci/run installs", sdkVariable)
