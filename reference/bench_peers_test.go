@@ -27,15 +27,17 @@ type contender struct {
 // thousand at a time, so that what else the machine does meets all alike. Ours
 // counts requests and tokens in each, the others one kind. It reports the
 // nanoseconds of the median turn, and ours as a multiple of each peer's: those
-// with "now" are handed the time, the others read the clock themselves.
+// with "now" are handed the time, the others read the clock themselves. Five are
+// one decision over five descriptors.
 func BenchmarkPeers(b *testing.B) {
 	c := clock.System{}
 	contenders := []contender{
-		ours("now", func(n int) time.Time { return benchStart.Add(time.Duration(n)) }),
-		ours("clock", func(int) time.Time { return c.Now() }),
+		ours("ours-now", 1, handed),
+		ours("ours-clock", 1, func(int) time.Time { return c.Now() }),
 		xTimeRate(),
 		goLimiter(b),
 		throttledGCRA(b),
+		ours("ours-five-now", len(benchScopes), handed),
 	}
 	const atOnce = 4096
 	rounds := make([][]time.Duration, len(contenders))
@@ -59,17 +61,24 @@ func BenchmarkPeers(b *testing.B) {
 		b.ReportMetric(median[i], of.name+"-ns")
 	}
 	b.ReportMetric(median[0]/median[2], "x/rate-now")
+	b.ReportMetric(median[5]/median[2], "five-x/rate-now")
 	b.ReportMetric(median[1]/median[3], "x/go-limiter")
 	b.ReportMetric(median[1]/median[4], "x/throttled")
 	b.ReportMetric(0, "ns/op") // of all of them together
 }
 
-// ours is our store, told the time by now.
-func ours(name string, now func(n int) time.Time) contender {
+// handed is a time that is not read from a clock.
+func handed(n int) time.Time { return benchStart.Add(time.Duration(n)) }
+
+// ours is our store with so many descriptors to a decision, told the time by
+// now.
+func ours(name string, scopes int, now func(n int) time.Time) contender {
 	m := NewMemory()
-	items, values := benchItems(1, Unlimited)
-	return contender{"ours-" + name, func(n int) bool {
-		items[0].Value = values[n%len(values)]
+	items, values := benchItems(scopes, Unlimited)
+	return contender{name, func(n int) bool {
+		for i := range items {
+			items[i].Value = values[n%len(values)]
+		}
 		return m.Reserve(now(n), items).Admitted
 	}}
 }
@@ -86,7 +95,7 @@ func xTimeRate() contender {
 		limiters[name] = rate.NewLimiter(rate.Limit(1<<40), 1<<40)
 	}
 	return contender{"rate-now", func(n int) bool {
-		return limiters[names[n%len(names)]].AllowN(benchStart.Add(time.Duration(n)), 1)
+		return limiters[names[n%len(names)]].AllowN(handed(n), 1)
 	}}
 }
 
