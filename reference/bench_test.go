@@ -233,3 +233,17 @@ func BenchmarkResolve(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkSweepOfAMillion is a look through one of the shards that a million
+// live keys fill.
+func BenchmarkSweepOfAMillion(b *testing.B) {
+	m := NewMemory()
+	for i := range million {
+		m.Reserve(ruleStart, seenOnce(i))
+	}
+	at, n := m.since(ruleStart), 0
+	for b.Loop() {
+		m.shards[n%shardCount].sweep(at)
+		n++
+	}
+}

@@ -3,6 +3,7 @@ package reference
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"regexp"
 	"slices"
 	"strconv"
@@ -22,6 +23,18 @@ func (h *held) upstreamBody(body []byte, a *asked) []byte {
 		body = setMember(body, h.endpoint.maximum, strconv.FormatInt(h.outputCap, 10))
 	}
 	return body
+}
+
+// toldAtMost is how much room the length that a body is told to have makes at
+// most before any of it has come: a client may tell any length.
+const toldAtMost = 64 << 10
+
+// readAll is io.ReadAll with room for the length that is told, -1 where none is.
+func readAll(from io.Reader, told int64) ([]byte, error) {
+	var b bytes.Buffer
+	b.Grow(int(min(max(told, 0), toldAtMost)) + bytes.MinRead)
+	_, err := b.ReadFrom(from)
+	return b.Bytes(), err
 }
 
 // outputCap is the cap on the output of a request (rule 18), or 0 for none: the

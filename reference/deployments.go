@@ -23,6 +23,19 @@ type Deployment struct {
 	APIKey string
 	// Price is what its answers cost; nil where that is not known.
 	Price *Price
+
+	// shown is Upstream without a password, and urls are those of the endpoints
+	// by their paths. They are read only.
+	shown string
+	urls  map[string]*url.URL
+}
+
+// prepare works out what every request to the deployment needs.
+func (d *Deployment) prepare() {
+	d.shown, d.urls = d.Upstream.Redacted(), map[string]*url.URL{}
+	for _, e := range endpoints() {
+		d.urls[e.path] = d.Upstream.JoinPath(e.path)
+	}
 }
 
 // Price is in US dollars per token. What came from a cache costs what other

@@ -87,11 +87,11 @@ func (h *held) send(ctx context.Context, cancel context.CancelFunc, s step, body
 	if s.model != "" {
 		body = replaceModel(body, s.model)
 	}
-	u := s.Upstream.JoinPath(h.endpoint.path)
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "", bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
+	req.URL = s.urls[h.endpoint.path]
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept-Encoding", "identity") // the usage is read from the answer as it is sent
 	if s.APIKey != "" {
@@ -128,7 +128,7 @@ func (b *awaitedBody) Read(p []byte) (int, error) {
 // relayJSON passes on an answer that is not streamed.
 func (h *held) relayJSON(w http.ResponseWriter, res *http.Response, s step) {
 	began := h.proxy.Clock.Now()
-	answer, err := io.ReadAll(io.LimitReader(res.Body, MaxAnswerBody))
+	answer, err := readAll(io.LimitReader(res.Body, MaxAnswerBody), res.ContentLength)
 	now := h.proxy.Clock.Now()
 	h.waited += now.Sub(began)
 	h.tellOverhead(w.Header(), now)

@@ -7,31 +7,68 @@ import (
 	"time"
 )
 
+// Names of headers stand here as net/http keeps and sends them: any other form
+// would have to be brought into that one for every answer.
+
+// rateNames are the names of rate headers of one kind of limit.
+type rateNames struct{ limit, remaining, reset string }
+
+// unprefixedRates are the six that the key and the provider share, by kind.
+var unprefixedRates = [Slots]rateNames{
+	Requests: {"X-Ratelimit-Limit-Requests", "X-Ratelimit-Remaining-Requests", "X-Ratelimit-Reset-Requests"},
+	Tokens:   {"X-Ratelimit-Limit-Tokens", "X-Ratelimit-Remaining-Tokens", "X-Ratelimit-Reset-Tokens"},
+}
+
+// keyRates are the prefixed ones of the scope that most limits have.
+var keyRates = [kinds]rateNames{
+	Requests: {limit: "X-Ratelimit-Api_key-Limit-Requests", remaining: "X-Ratelimit-Api_key-Remaining-Requests"},
+	Tokens:   {limit: "X-Ratelimit-Api_key-Limit-Tokens", remaining: "X-Ratelimit-Api_key-Remaining-Tokens"},
+	Slots:    {limit: "X-Ratelimit-Api_key-Limit-Max_parallel_requests", remaining: "X-Ratelimit-Api_key-Remaining-Max_parallel_requests"},
+}
+
+// keyPrefix is how long what stands before the rest of a name is in keyRates.
+const keyPrefix = len("X-Ratelimit-Api_key")
+
+func ratesOf(scope string, kind Kind) rateNames {
+	if scope == ScopeKey {
+		return keyRates[kind]
+	}
+	prefix := http.CanonicalHeaderKey("X-Ratelimit-" + scope)
+	return rateNames{limit: prefix + keyRates[kind].limit[keyPrefix:], remaining: prefix + keyRates[kind].remaining[keyPrefix:]}
+}
+
 // setRateHeaders writes the rate headers of an answer (rule 25): a pair for
 // every limit, and the unprefixed six, which are the key's own where it has a
 // limit of that kind and the provider's where it has none. The items were
 // decided on at decided; an answer that goes out later tells less time left.
 func setRateHeaders(h http.Header, items []Item, decided, now time.Time, provider http.Header) {
-	set := func(name string, n int64) { h.Set("x-ratelimit-"+name, strconv.FormatInt(n, 10)) }
+	values := make([]string, 0, 2*int(kinds)*len(items)+3*int(Slots)) // one allocation for all
+	set := func(name string, n int64) {
+		values = append(values, strconv.FormatInt(n, 10))
+		last := len(values)
+		h[name] = values[last-1 : last : last]
+	}
 	for _, it := range items {
 		for kind := range kinds {
 			if it.Limits[kind] == Unlimited {
 				continue
 			}
-			set(it.Scope+"-remaining-"+kind.String(), it.After[kind].Remaining)
-			set(it.Scope+"-limit-"+kind.String(), it.Limits[kind])
+			names := ratesOf(it.Scope, kind)
+			set(names.remaining, it.After[kind].Remaining)
+			set(names.limit, it.Limits[kind])
 		}
 	}
-	for _, kind := range []Kind{Requests, Tokens} {
+	for kind, names := range unprefixedRates {
+		kind := Kind(kind)
 		if it := keyItem(items); it != nil && it.Limits[kind] != Unlimited {
-			set("limit-"+kind.String(), it.Limits[kind])
-			set("remaining-"+kind.String(), it.After[kind].Remaining)
-			set("reset-"+kind.String(), wholeSeconds(max(0, it.After[kind].Reset-now.Sub(decided))))
+			set(names.limit, it.Limits[kind])
+			set(names.remaining, it.After[kind].Remaining)
+			set(names.reset, wholeSeconds(max(0, it.After[kind].Reset-now.Sub(decided))))
 			continue
 		}
-		for _, what := range []string{"limit", "remaining", "reset"} {
-			if n, ok := providerRate(provider, what, kind.String(), now); ok {
-				set(what+"-"+kind.String(), n)
+		for _, of := range [...]struct{ what, name string }{{"limit", names.limit}, {"remaining", names.remaining}, {"reset", names.reset}} {
+			if n, ok := providerRate(provider, of.what, kind.String(), now); ok {
+				set(of.name, n)
 			}
 		}
 	}
@@ -88,7 +125,7 @@ func parseReset(value string, now time.Time) (seconds int64, ok bool) {
 func passProviderHeaders(h, provider http.Header) {
 	for name, values := range provider {
 		if len(values) > 0 {
-			h.Set("llm_provider-"+strings.ToLower(name), strings.Join(values, ", "))
+			h["Llm_provider-"+http.CanonicalHeaderKey(name)] = []string{strings.Join(values, ", ")}
 		}
 	}
 }

@@ -9,11 +9,11 @@ import (
 // tellCall says who answers and in which call.
 func (p *Proxy) tellCall(h http.Header) {
 	if p.NewID != nil {
-		h.Set("x-litellm-call-id", p.NewID())
+		h.Set("X-Litellm-Call-Id", p.NewID())
 	}
 	if p.Version != "" {
-		h.Set("x-ratecheck-version", p.Version)
-		h.Set("x-litellm-version", p.Version)
+		h.Set("X-Ratecheck-Version", p.Version)
+		h.Set("X-Litellm-Version", p.Version)
 	}
 }
 
@@ -21,14 +21,14 @@ func (p *Proxy) tellCall(h http.Header) {
 // in a header.
 func tellModelGroup(h http.Header, model string) {
 	if model != "" && isPlain(model) {
-		h.Set("x-litellm-model-group", model)
+		h.Set("X-Litellm-Model-Group", model)
 	}
 }
 
 // tellSpend says what the key has cost before this request.
 func (c *caller) tellSpend(h http.Header) {
 	if c.Key.Spend != nil {
-		h.Set("x-litellm-key-spend", dollars(*c.Key.Spend))
+		h.Set("X-Litellm-Key-Spend", dollars(*c.Key.Spend))
 	}
 }
 
@@ -44,31 +44,32 @@ func (c *caller) tellLimits(h http.Header) {
 
 // tellStep says who answered, and how many attempts that took.
 func (h *held) tellStep(header http.Header, s step) {
-	header.Set("x-litellm-model-id", s.ID)
-	header.Set("x-litellm-model-api-base", s.Upstream.Redacted())
-	header.Set("x-litellm-attempted-retries", strconv.Itoa(s.retries))
-	header.Set("x-litellm-attempted-fallbacks", strconv.Itoa(s.fallbacks))
-	header.Set("x-litellm-max-fallbacks", strconv.Itoa(h.plan[len(h.plan)-1].fallbacks))
+	values := [...]string{s.ID, s.shown, strconv.Itoa(s.retries), strconv.Itoa(s.fallbacks), strconv.Itoa(h.plan[len(h.plan)-1].fallbacks)}
+	for i, name := range [...]string{
+		"X-Litellm-Model-Id", "X-Litellm-Model-Api-Base", "X-Litellm-Attempted-Retries", "X-Litellm-Attempted-Fallbacks", "X-Litellm-Max-Fallbacks",
+	} {
+		header[name] = values[i : i+1 : i+1]
+	}
 	if h.outputCap > 0 {
-		header.Set("x-ratecheck-output-cap", strconv.FormatInt(h.outputCap, 10))
+		header.Set("X-Ratecheck-Output-Cap", strconv.FormatInt(h.outputCap, 10))
 	}
 }
 
 // tellOverhead says how much of the time since the request came is not the
 // upstream's.
 func (h *held) tellOverhead(header http.Header, now time.Time) {
-	header.Set("x-litellm-overhead-duration-ms", milliseconds(max(0, now.Sub(h.arrived)-h.waited)))
+	header.Set("X-Litellm-Overhead-Duration-Ms", milliseconds(max(0, now.Sub(h.arrived)-h.waited)))
 }
 
 // tellDuration says how long the whole answer took.
 func (h *held) tellDuration(header http.Header, now time.Time) {
-	header.Set("x-litellm-response-duration-ms", milliseconds(now.Sub(h.arrived)))
+	header.Set("X-Litellm-Response-Duration-Ms", milliseconds(now.Sub(h.arrived)))
 }
 
 // tellCost says what the answer cost, where a price is known.
 func (h *held) tellCost(header http.Header, s step, used usage) {
 	if cost, known := h.spent(s, used); known {
-		header.Set("x-litellm-response-cost", dollars(cost))
+		header.Set("X-Litellm-Response-Cost", dollars(cost))
 	}
 }
 

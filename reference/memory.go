@@ -44,8 +44,8 @@ const (
 // the time the caller gave.
 //
 // A counter is forgotten only when its window is over and no lease lives (rule
-// 23). That is looked for when keys are added, so memory is bounded by the keys
-// in use, not by the keys ever seen.
+// 23). That is looked for as calls come, every minute and when keys are added,
+// so memory is bounded by the keys in use, not by the keys ever seen.
 //
 // The Memory of NewMemory is ready; its methods may be called concurrently.
 type Memory struct {
@@ -232,11 +232,15 @@ func (m *Memory) lock(shards uint64, asked int64) int64 {
 	return at
 }
 
-// unlock lets go of the shards, which have now seen the time at.
+// unlock lets go of the shards, which have now seen the time at. Only here do
+// they forget: a counter that was found may have been over until it was charged.
 func (m *Memory) unlock(shards uint64, at int64) {
 	for rest := shards; rest != 0; rest &= rest - 1 {
 		s := &m.shards[bits.TrailingZeros64(rest)]
 		s.latest = max(s.latest, at)
+		if at >= s.lookAt {
+			s.sweep(at)
+		}
 		s.mu.Unlock()
 	}
 }

@@ -144,7 +144,6 @@ func (d *Decision) refuse(i int, k Kind, wait time.Duration, never bool) {
 
 // charge adds all amounts and writes the receipts.
 func (m *Memory) charge(c *call, at int64) {
-	added := false
 	for i := range c.items {
 		item, p := &c.items[i], &c.parts[i]
 		item.receipt = receipt{}
@@ -157,7 +156,6 @@ func (m *Memory) charge(c *call, at int64) {
 		}
 		if p.account == &m.none {
 			m.add(c, i)
-			added = true
 		}
 		if requests > 0 {
 			p.account.windows[Requests].charge(requests, at, item.Window)
@@ -175,13 +173,6 @@ func (m *Memory) charge(c *call, at int64) {
 		if slots > 0 {
 			item.receipt.slot, item.receipt.lease = p.account.hold(&m.shards[shardOf(p.hash)], at)
 		}
-	}
-	if !added {
-		return
-	}
-	// Only now: a counter found above may have been over until it was charged.
-	for i := range c.parts {
-		m.shards[shardOf(c.parts[i].hash)].sweepIfDue(at)
 	}
 }
 

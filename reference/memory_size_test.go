@@ -13,17 +13,19 @@ import (
 func TestReserveAllocatesNothing(t *testing.T) {
 	m := NewMemory()
 	item := limitedTo(ample, ample, ample)
-	items := item.asking(1, 5, 1)
-	m.Reserve(ruleStart, items)
-	m.Release(ruleStart, items)
-	if n := testing.AllocsPerRun(100, func() {
+	five, _ := benchItems(len(benchScopes), ample)
+	for _, items := range [][]Item{item.asking(1, 5, 1), five} {
 		m.Reserve(ruleStart, items)
-		m.Peek(ruleStart, items)
-		m.Renew(ruleStart, items)
-		m.Settle(ruleStart, items, 3)
 		m.Release(ruleStart, items)
-	}); n != 0 {
-		t.Errorf("a request allocates %v times, want 0", n)
+		if n := testing.AllocsPerRun(100, func() {
+			m.Reserve(ruleStart, items)
+			m.Peek(ruleStart, items)
+			m.Renew(ruleStart, items)
+			m.Settle(ruleStart, items, 3)
+			m.Release(ruleStart, items)
+		}); n != 0 {
+			t.Errorf("a request with %d descriptors allocates %v times, want 0", len(items), n)
+		}
 	}
 }
 
@@ -33,28 +35,6 @@ func heapInUse() uint64 {
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
 	return stats.HeapAlloc
-}
-
-// bytesPerKey is what an idle key may cost, its name of 64 bytes included.
-const bytesPerKey = 400
-
-func TestMemoryPerIdleKey(t *testing.T) {
-	const keys = 50_000
-	before := heapInUse()
-	m := NewMemory()
-	for i := range keys {
-		item := limitedTo(10, 100, 2)
-		item.Value = fmt.Sprintf("%064d", i)
-		items := item.asking(1, 5, 1)
-		m.Reserve(ruleStart, items)
-		m.Release(ruleStart, items)
-	}
-	perKey := float64(heapInUse()-before) / keys
-	t.Logf("%.0f bytes per idle key", perKey)
-	if perKey > bytesPerKey {
-		t.Errorf("an idle key costs %.0f bytes, want at most %d", perKey, bytesPerKey)
-	}
-	runtime.KeepAlive(m)
 }
 
 // Keys that come and go cost what the ones in use cost, and after a crowd has

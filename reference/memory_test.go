@@ -23,15 +23,13 @@ func TestPairsWithOneHashAreToldApart(t *testing.T) {
 		}
 		s.add(hash, &names[i]).windows[Requests].charge(int64(i+1), 0, time.Minute)
 	}
-	s.sweepAt = 0
-	s.sweepIfDue(0)
+	s.sweep(0)
 	for i := range names {
 		if got := s.find(hash, &names[i], &none).windows[Requests].usedAt(0); got != int64(i+1) {
 			t.Errorf("%v has used %d, want %d", names[i], got, i+1)
 		}
 	}
-	s.sweepAt = 0
-	s.sweepIfDue(int64(time.Minute))
+	s.sweep(int64(time.Minute))
 	if s.size != 0 || s.find(hash, &names[1], &none) != &none {
 		t.Errorf("%d accounts are kept after their windows, want 0", s.size)
 	}

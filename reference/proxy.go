@@ -2,15 +2,11 @@ package reference
 
 import (
 	"bytes"
-	"context"
 	"errors"
-	"io"
 	"net/http"
 	"net/url"
 	"regexp"
-	"slices"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -96,12 +92,15 @@ func NewProxy(c ProxyConfig) *Proxy {
 	if p.failures == nil {
 		p.failures = &recentFailures{}
 	}
-	for i := range c.Deployments {
-		d := &c.Deployments[i]
+	for _, deployment := range c.Deployments {
+		d := &deployment
+		d.prepare()
 		p.byModel[d.Model] = append(p.byModel[d.Model], d)
 	}
 	if c.Upstream != nil {
-		p.anyModel = []*Deployment{{ID: defaultDeployment, Upstream: c.Upstream}}
+		d := &Deployment{ID: defaultDeployment, Upstream: c.Upstream}
+		d.prepare()
+		p.anyModel = []*Deployment{d}
 	}
 	route := func(method, path string, serve http.HandlerFunc) {
 		p.mux.HandleFunc(method+" "+path, serve)
@@ -159,7 +158,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
 	if h.caller, ok = p.authorize(w, r); !ok {
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxRequestBody))
+	body, err := readAll(http.MaxBytesReader(w, r.Body, MaxRequestBody), r.ContentLength)
 	if err != nil {
 		var large *http.MaxBytesError
 		if errors.As(err, &large) {
@@ -211,84 +210,6 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
 	if p.CapOutput {
 		h.outputCap = outputCap(&a, h.estimate, smallest, p.TokenBasis)
 	}
-	h.keepAlive(ctx)
+	h.keepAlive()
 	h.forward(ctx, cancel, w, h.upstreamBody(body, &a))
-}
-
-// held is what an admitted request holds: its reservation and its slots.
-type held struct {
-	proxy    *Proxy
-	endpoint endpoint
-	shape    errorShape
-	caller   caller
-	plan     []step
-	estimate Estimate
-	// outputCap is the cap that goes upstream; 0 for none.
-	outputCap int64
-	// client is the request's own context: it ends when the client leaves.
-	client context.Context
-	// arrived is when the request came; at is when it was admitted; waited is
-	// how much of the time since is the upstream's.
-	arrived, at time.Time
-	waited      time.Duration
-
-	mu       sync.Mutex // the lease is renewed beside the request
-	items    []Item
-	settled  bool
-	released bool
-}
-
-// keepAlive renews the lease of the request's slots until ctx ends.
-func (h *held) keepAlive(ctx context.Context) {
-	if !slices.ContainsFunc(h.items, func(it Item) bool { return it.Limits[Slots] != Unlimited }) {
-		return
-	}
-	c := h.proxy.Clock
-	c.Go("slot lease", func() {
-		for c.Sleep(ctx, SlotLease/3) == nil && h.renew() {
-		}
-	})
-}
-
-// renew extends the lease; false says that there is none any more.
-func (h *held) renew() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if !h.released {
-		h.proxy.guarded("renewing the lease of a slot", "the slot is lost when its lease ends", func() {
-			h.proxy.Store.Renew(h.proxy.Clock.Now(), h.items)
-		})
-	}
-	return !h.released
-}
-
-// settle replaces the reservation by what was used. Only the first call counts.
-func (h *held) settle(used int64) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if !h.settled {
-		h.settled = true
-		h.proxy.guarded("settling what a request used", "its reservation stands until its window ends", func() {
-			h.proxy.Store.Settle(h.proxy.Clock.Now(), h.items, used)
-		})
-	}
-}
-
-// release frees the slots. Only the first call counts.
-func (h *held) release() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if !h.released {
-		h.released = true
-		h.proxy.guarded("freeing a slot", "the slot is taken until its lease ends", func() {
-			h.proxy.Store.Release(h.proxy.Clock.Now(), h.items)
-		})
-	}
-}
-
-// finish is settle and release: it comes before the last byte of an answer, so
-// that a client that has its answer finds its tokens and its slot free.
-func (h *held) finish(used int64) {
-	h.settle(used)
-	h.release()
 }

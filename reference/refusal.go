@@ -28,19 +28,19 @@ func refuse(w http.ResponseWriter, shape errorShape, now time.Time, items []Item
 	it := items[d.Item]
 	h := w.Header()
 	setRateHeaders(h, items, now, now, nil)
-	h.Set("rate_limit_type", d.Kind.String())
+	h.Set("Rate_limit_type", d.Kind.String())
 	resets := now.Add(it.After[d.Kind].Reset)
 	if d.Never {
-		h.Set("x-should-retry", "false")
+		h.Set("X-Should-Retry", "false")
 	} else {
-		h.Set("retry-after", strconv.FormatInt(wholeSeconds(d.RetryAfter), 10))
-		h.Set("retry-after-ms", strconv.FormatInt(roundUpMilliseconds(d.RetryAfter), 10))
+		h.Set("Retry-After", strconv.FormatInt(wholeSeconds(d.RetryAfter), 10))
+		h.Set("Retry-After-Ms", strconv.FormatInt(roundUpMilliseconds(d.RetryAfter), 10))
 		resets = now.Add(d.RetryAfter)
 	}
 	// Rounded up like retry-after: who comes back then does not come too soon.
 	resets = resets.Add(time.Second - 1).Truncate(time.Second)
 	at := resets.UTC().Format("2006-01-02 15:04:05 UTC")
-	h.Set("reset_at", at)
+	h.Set("Reset_at", at)
 	writeError(w, shape, http.StatusTooManyRequests, "throttling_error", fmt.Sprintf(
 		"Rate limit exceeded for %s: %s. Limit type: %s. Current limit: %d, Remaining: %d. Limit resets at: %s",
 		it.Scope, it.shownValue(), d.Kind, it.Limits[d.Kind], it.After[d.Kind].Remaining, at))

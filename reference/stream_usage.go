@@ -1,6 +1,7 @@
 package reference
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"unicode/utf8"
@@ -68,15 +69,22 @@ func (u chatUsage) usage() usage {
 func usedChat(answer []byte) (usage, bool) { return usedOf[chatUsage](answer) }
 
 // usedOf reads the usage of a plain answer; false where it tells none that can
-// be read.
+// be read. What else the answer says is not decoded: it may be long.
 func usedOf[U interface{ usage() usage }](answer []byte) (usage, bool) {
-	var told struct {
-		Usage *U `json:"usage"`
-	}
-	if json.Unmarshal(answer, &told) != nil || told.Usage == nil {
+	if !isJSON(answer) {
 		return usage{}, false
 	}
-	return (*told.Usage).usage(), true
+	var text jsonValue
+	jsonValue(bytes.TrimSpace(answer)).members(func(name []byte, value jsonValue) {
+		if string(name) == "usage" {
+			text = value
+		}
+	})
+	var told U
+	if text.absent() || json.Unmarshal(text, &told) != nil {
+		return usage{}, false
+	}
+	return told.usage(), true
 }
 
 // chunk is what an event of a chat or text completion says, as far as it is

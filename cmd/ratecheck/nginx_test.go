@@ -100,6 +100,7 @@ func startNginx(t *testing.T, zone, limit, provider string) string {
 // TestNginx checks a real nginx in its three ways to limit. None breaks a limit;
 // its refusals are what they are: 503, with a page, and without Retry-After.
 func TestNginx(t *testing.T) {
+	t.Parallel()
 	const zone = "limit_req_zone $http_authorization zone=keys:1m rate=2r/s;"
 	const window = 5 * time.Second // at 2r/s that is 10 requests
 	contract := map[string]checker.Verdict{

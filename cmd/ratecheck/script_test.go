@@ -1,22 +1,38 @@
 package main
 
 import (
+	"flag"
+	"runtime"
+	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
+// atOnce is how many parallel tests run at once where nobody says: those that
+// take long wait for the windows of real servers, and take little of the
+// processor meanwhile.
+const atOnce = 4
+
 func TestMain(m *testing.M) {
+	if runtime.GOMAXPROCS(0) < atOnce {
+		// A -parallel of the command line is read later and goes before.
+		if err := flag.Set("test.parallel", strconv.Itoa(atOnce)); err != nil {
+			panic(err)
+		}
+	}
 	testscript.Main(m, map[string]func(){
 		"ratecheck":   main,
 		"badproxy":    badProxy,
 		"fakelitellm": fakeLiteLLM,
+		"plainproxy":  plainProxy,
 	})
 }
 
 // TestScripts plays testdata/*.txtar: every command, every exit code and every
 // kind of bad input, as a user meets them.
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,

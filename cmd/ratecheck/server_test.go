@@ -60,6 +60,7 @@ func dial(t *testing.T, h http.HandlerFunc) net.Conn {
 // TestSlowClientsAreCut: one that does not send its request, one that does not
 // send its body, one that does nothing, and one with endless headers.
 func TestSlowClientsAreCut(t *testing.T) {
+	t.Parallel()
 	read := func(w http.ResponseWriter, r *http.Request) {
 		if _, err := io.ReadAll(r.Body); err != nil {
 			http.Error(w, "body: "+err.Error(), http.StatusBadRequest)
@@ -108,6 +109,7 @@ func TestSlowReadersAreCut(t *testing.T) {
 // TestLongAnswersAreNotCut: an answer may last longer than all deadlines, after a
 // body too, and the next request on the connection is none the worse.
 func TestLongAnswersAreNotCut(t *testing.T) {
+	t.Parallel()
 	conn := dial(t, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		for range 4 {
@@ -134,6 +136,7 @@ func TestLongAnswersAreNotCut(t *testing.T) {
 // TestServeEndsWithItsStreams interrupts serve in the middle of a stream: the
 // stream comes to its end, and a new connection to none.
 func TestServeEndsWithItsStreams(t *testing.T) {
+	t.Parallel()
 	c := clock.System{}
 	told, out := io.Pipe()
 	defer func() { _ = told.Close() }()
