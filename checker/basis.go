@@ -11,7 +11,7 @@ func basisRequirements() []Requirement {
 	return []Requirement{{
 		ID: "tokens/basis", Level: Must, Layer: Enforcement,
 		Sentence: "A token limit counts input and output, never more than was used, and of cached prompts the same part plain and streamed.",
-		Source:   "LIMITER rule 13; LiteLLM 17664 (output alone), 18728 (cached tokens)",
+		Source:   "docs/reference.md rule 13; LiteLLM 17664 (output alone), 18728 (cached tokens)",
 		Tolerances: []Tolerance{{
 			Value:  "cached tokens may count in full, in part or not at all",
 			Reason: "providers exempt them, discount them or do not, and limiters follow one or the other",

@@ -25,7 +25,7 @@ func counterRequirements() []Requirement {
 		{
 			ID: "refund/upstream-error", Level: Must, Layer: Enforcement,
 			Sentence: "What a failed call had reserved comes back, once.",
-			Source:   "LIMITER rule 15; LiteLLM 27001",
+			Source:   "docs/reference.md rule 15; LiteLLM 27001",
 			Tolerances: []Tolerance{byFilling, {
 				Value:  "a limiter that keeps the whole estimate of every failed call: WARN",
 				Reason: "some limiters document that a failed call keeps its estimate; it costs the client, and is no drift",
@@ -35,7 +35,7 @@ func counterRequirements() []Requirement {
 		{
 			ID: "drift/remaining-matches-usage", Level: Must, Layer: Enforcement,
 			Sentence: "At rest the token counter is what was used, to the token.",
-			Source:   "LIMITER rule 14; LiteLLM 24677 (each request costs one token more)",
+			Source:   "docs/reference.md rule 14; LiteLLM 24677 (each request costs one token more)",
 			Tolerances: []Tolerance{byFilling, {
 				Value:  "a counter that fell too little is judged only where its class cannot refill or turn while it is read",
 				Reason: "what came back by itself looks like what was never charged",
@@ -45,20 +45,20 @@ func counterRequirements() []Requirement {
 		{
 			ID: "tokens/streams-counted", Level: Must, Layer: Enforcement,
 			Sentence:   "A stream costs what it used.",
-			Source:     "LIMITER rule 15; Envoy AI Gateway 2290",
+			Source:     "docs/reference.md rule 15; Envoy AI Gateway 2290",
 			Tolerances: []Tolerance{byFilling, tokenizer, plainProbe}, judge: judgeStreams,
 		},
 		{
 			ID: "tokens/streams-without-usage-counted", Level: Must, Layer: Enforcement,
 			Sentence:   "A stream costs what it used, also if the client did not ask for usage.",
-			Source:     "LIMITER rule 15; Envoy AI Gateway 2290",
+			Source:     "docs/reference.md rule 15; Envoy AI Gateway 2290",
 			Tolerances: []Tolerance{byFilling, tokenizer, plainProbe},
 			judge:      judgeSilentStreams,
 		},
 		{
 			ID: "refund/unused-estimate", Level: Must, Layer: Enforcement,
 			Sentence:   "What was reserved and not used comes back when the answer is there.",
-			Source:     "LIMITER rule 14",
+			Source:     "docs/reference.md rule 14",
 			Tolerances: []Tolerance{byFilling, {Value: "one token a request", Reason: "that is drift, and judged there"}}, judge: judgeSurplus,
 		},
 	}

@@ -15,7 +15,7 @@ func edgeRequirements() []Requirement {
 		{
 			ID: "requests/straddling-burst", Level: Must, Layer: Enforcement,
 			Sentence: "A burst that is under way when a window ends does not cost the next window.",
-			Source:   "LIMITER rule 1; LiteLLM with Redis (its local mirror of a counter outlives the window)",
+			Source:   "docs/reference.md rule 1; LiteLLM with Redis (its local mirror of a counter outlives the window)",
 			Tolerances: []Tolerance{{
 				Value:  "judged by the classes that explain the other requests of the run",
 				Reason: "a sliding window lawfully remembers a burst for a window",
@@ -25,7 +25,7 @@ func edgeRequirements() []Requirement {
 		{
 			ID: "tokens/lockout-bounded", Level: Must, Layer: Enforcement,
 			Sentence: "No key that stays below its limits is refused for longer than a window.",
-			Source:   "LIMITER rule 1; LiteLLM 24677 (in memory a key is locked out for ten minutes)",
+			Source:   "docs/reference.md rule 1; LiteLLM 24677 (in memory a key is locked out for ten minutes)",
 			Tolerances: []Tolerance{{
 				Value:  "1 s, and only rows in which a refusal is false for every class",
 				Reason: "windows may turn on whole seconds; a sliding counter remembers for up to two windows",
@@ -35,7 +35,7 @@ func edgeRequirements() []Requirement {
 		{
 			ID: "refund/own-window", Level: Must, Layer: Enforcement,
 			Sentence: "A reservation of one window that is settled in the next leaves the next alone: remaining is never above the limit, and nothing extra is admitted.",
-			Source:   "LIMITER rule 14; LiteLLM from 1.85 (1800 of 1000 tokens admitted)",
+			Source:   "docs/reference.md rule 14; LiteLLM from 1.85 (1800 of 1000 tokens admitted)",
 			Tolerances: []Tolerance{{
 				Value:  "what was charged within 0.5 s of an admission may be missing from the count",
 				Reason: "a limiter that charges after the answer does so beside it",

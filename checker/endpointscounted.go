@@ -12,7 +12,7 @@ func endpointCountedRequirements() []Requirement {
 	return []Requirement{{
 		ID: "tokens/endpoints-counted", Level: Must, Layer: Enforcement,
 		Sentence: "Every endpoint that answers is charged its tokens, plain and streamed.",
-		Source:   "LIMITER rule 13; LiteLLM 27738, 17706, 17426",
+		Source:   "docs/reference.md rule 13; LiteLLM 27738, 17706, 17426",
 		Tolerances: []Tolerance{{
 			Value:  "half of what was used, where token headers tell it",
 			Reason: "an amount that is off is drift, and judged there",

@@ -16,7 +16,7 @@ func exactRequirements() []Requirement {
 		{
 			ID: "drift/edge-exact", Level: Must, Layer: Enforcement,
 			Sentence: "After mixed traffic a request of exactly what must be left is admitted, and one token more is refused.",
-			Source:   "LIMITER rules 11-14; DESIGN §6 (drift to the token)",
+			Source:   "docs/reference.md rules 11-14; docs/judging.md (drift to the token)",
 			Tolerances: []Tolerance{{
 				Value:  "what the limiter adds to max_tokens is measured first, on two fresh keys",
 				Reason: "every limiter estimates a prompt in its own way",
@@ -26,7 +26,7 @@ func exactRequirements() []Requirement {
 		{
 			ID: "drift/steady-state", Level: Must, Layer: Enforcement,
 			Sentence: "Under the same mixed traffic every window admits the same.",
-			Source:   "LIMITER rule 14; LiteLLM 27001",
+			Source:   "docs/reference.md rule 14; LiteLLM 27001",
 			Tolerances: []Tolerance{{
 				Value:  "what one request uses, what clients that left may be charged differently, and what was charged within 0.5 s of an admission",
 				Reason: "a window is used up to within one request, and a client leaves a little sooner or later",

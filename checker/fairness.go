@@ -18,19 +18,19 @@ func fairnessRequirements() []Requirement {
 		{
 			ID: "requests/one-upstream-call", Level: Must, Layer: Enforcement,
 			Sentence: "An admitted request whose first upstream call succeeds makes one call.",
-			Source:   "LIMITER rule 15",
+			Source:   "docs/reference.md rule 15",
 			judge:    judgeOneCall,
 		},
 		{
 			ID: "requests/refused-not-charged", Level: Must, Layer: Enforcement,
 			Sentence: "A refused request takes nothing from any counter of any kind.",
-			Source:   "LIMITER rule 4; LiteLLM 39309",
+			Source:   "docs/reference.md rule 4; LiteLLM 39309",
 			judge:    judgeRefusedFree,
 		},
 		{
 			ID: "tokens/limit-usable", Level: Must, Layer: Enforcement,
 			Sentence: "No request is refused while its tokens are there and nothing is in flight.",
-			Source:   "LIMITER rule 12; DESIGN §6 (a refusal that is false for every class)",
+			Source:   "docs/reference.md rule 12; docs/judging.md (a refusal that is false for every class)",
 			Tolerances: []Tolerance{{
 				Value:  "a request counts at its cap (prompt bytes and max_tokens), what was used for two windows as above",
 				Reason: "no estimate is above the cap, and no known class remembers longer",
@@ -40,19 +40,19 @@ func fairnessRequirements() []Requirement {
 		{
 			ID: "tokens/small-limit-usable", Level: Must, Layer: Enforcement,
 			Sentence: "A small limit admits a first request that states no max_tokens.",
-			Source:   "LiteLLM 28805; LIMITER rule 12",
+			Source:   "LiteLLM 28805; docs/reference.md rule 12",
 			judge:    judgeSmallLimit,
 		},
 		{
 			ID: "refusal/body", Level: Must, Layer: Contract,
 			Sentence: "A refusal has a JSON body; it should be an error object as OpenAI's or Anthropic's, or problem+json.",
-			Source:   "LIMITER rule 24; RFC 9457",
+			Source:   "docs/reference.md rule 24; RFC 9457",
 			judge:    judgeRefusalBody,
 		},
 		{
 			ID: "refusal/never-fits", Level: Should, Layer: Contract,
 			Sentence: "A request that can never fit is not told to come back.",
-			Source:   "LIMITER rule 17; SMG, which leaves Retry-After out",
+			Source:   "docs/reference.md rule 17; SMG, which leaves Retry-After out",
 			judge:    judgeNeverFits,
 		},
 	}

@@ -14,7 +14,7 @@ func forwardingRequirements() []Requirement {
 		{
 			ID: "forwarding/body-unchanged", Level: Must, Layer: Contract,
 			Sentence: "What a client asks for reaches the provider as it was sent: messages, tools, n, stop, temperature, and max_tokens, also where there is none.",
-			Source:   "LIMITER rules 9 and 18; LiteLLM from 1.88 on, which adds max_tokens of tpm/4",
+			Source:   "docs/reference.md rules 9 and 18; LiteLLM from 1.88 on, which adds max_tokens of tpm/4",
 			Tolerances: []Tolerance{{
 				Value:  "model, stream and stream_options may be other ones",
 				Reason: "a proxy maps models, and asks for usage to count it",

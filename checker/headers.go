@@ -11,13 +11,13 @@ func headerRequirements() []Requirement {
 		{
 			ID: "headers/on-answers", Level: Should, Layer: Advisory,
 			Sentence: "Admitted answers carry rate headers, in any known dialect.",
-			Source:   "LIMITER rule 25; LiteLLM's documentation of response headers",
+			Source:   "docs/reference.md rule 25; LiteLLM's documentation of response headers",
 			judge:    judgeHeadersOnAnswers,
 		},
 		{
 			ID: "headers/on-streams", Level: Must, Layer: Advisory,
 			Sentence: "Where plain answers carry rate headers, streams carry them too.",
-			Source:   "LiteLLM 27748; LIMITER rule 25",
+			Source:   "LiteLLM 27748; docs/reference.md rule 25",
 			judge:    judgeHeadersOnStreams,
 		},
 	}

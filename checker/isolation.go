@@ -12,7 +12,7 @@ func isolationRequirements() []Requirement {
 	return []Requirement{{
 		ID: "isolation/keys", Level: Must, Layer: Enforcement,
 		Sentence: "The traffic of one key changes nothing for another.",
-		Source:   "LIMITER rule 6; APISIX 12896",
+		Source:   "docs/reference.md rule 6; APISIX 12896",
 		Tolerances: []Tolerance{{
 			Value:  "a key's own requests count at their caps, and from the moment they were sent",
 			Reason: "the limiter may reserve an estimate, and answers overtake each other",

@@ -15,7 +15,7 @@ func leavingRequirements() []Requirement {
 		{
 			ID: "refund/disconnect", Level: Must, Layer: Enforcement,
 			Sentence: "Who leaves in the middle of a stream is charged at least its prompt and what it received, and at most what was reserved or produced.",
-			Source:   "LIMITER rule 15; LiteLLM 30522 and 35098",
+			Source:   "docs/reference.md rule 15; LiteLLM 30522 and 35098",
 			Tolerances: []Tolerance{{
 				Value:  "10 % of the bounds and one chunk a stream",
 				Reason: "a limiter may count the text with a tokenizer of its own, and a chunk may be under way when the client leaves",
@@ -25,7 +25,7 @@ func leavingRequirements() []Requirement {
 		{
 			ID: "refund/once", Level: Must, Layer: Enforcement,
 			Sentence: "A reservation is refunded once, whether its call was tried again, failed, or failed when the client had left.",
-			Source:   "LIMITER rules 14 and 15; LiteLLM 27001 (1.85.0 refunded twice)",
+			Source:   "docs/reference.md rules 14 and 15; LiteLLM 27001 (1.85.0 refunded twice)",
 			Tolerances: []Tolerance{{
 				Value: "one token a request", Reason: "that is drift, and judged there",
 			}, {

@@ -14,7 +14,7 @@ func manyKeysRequirements() []Requirement {
 	return []Requirement{{
 		ID: "isolation/many-keys", Level: Should, Layer: Enforcement,
 		Sentence: "Limits hold while 1,000 keys are active: for the first of them, for the last, and for a new one.",
-		Source:   "LIMITER rule 23; LiteLLM, which in memory goes unlimited after about 100 keys",
+		Source:   "docs/reference.md rule 23; LiteLLM, which in memory goes unlimited after about 100 keys",
 		Tolerances: []Tolerance{{
 			Value:  "a key that was used up before may be admitted again as far as some class allows that the target's requests do not exclude",
 			Reason: "1,000 requests may take longer than a window, and a window on the clock turns whenever it does",

@@ -15,7 +15,7 @@ func namingRequirements() []Requirement {
 	return []Requirement{{
 		ID: "refusal/names-limit", Level: Should, Layer: Contract,
 		Sentence: "A refusal that names a limit names one that can have refused.",
-		Source:   "LIMITER rule 24; LiteLLM 15716",
+		Source:   "docs/reference.md rule 24; LiteLLM 15716",
 		Tolerances: []Tolerance{{
 			Value:  "a limit can have refused if all requests of the key before would have used it up, the refused ones too",
 			Reason: "whether refusals are charged, and slots are freed, is judged elsewhere",

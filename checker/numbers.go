@@ -14,13 +14,13 @@ func numberRequirements() []Requirement {
 		{
 			ID: "headers/limit-true", Level: Must, Layer: Advisory,
 			Sentence: "Rate headers tell the limit that the key has.",
-			Source:   "LIMITER rule 25; WSO2 2932",
+			Source:   "docs/reference.md rule 25; WSO2 2932",
 			judge:    judgeLimitTrue,
 		},
 		{
 			ID: "headers/remaining-true", Level: Must, Layer: Advisory,
 			Sentence: "Remaining is from 0 to the limit, does not rise on a quiet key, and shows each request at latest one answer later.",
-			Source:   "LIMITER rule 25; Envoy AI Gateway 1754",
+			Source:   "docs/reference.md rule 25; Envoy AI Gateway 1754",
 			Tolerances: []Tolerance{{
 				Value:  "rises and late charges are judged only where the class cannot refill or turn meanwhile",
 				Reason: "a bucket refills all the time, and a window on the clock turns whenever it does",
@@ -30,7 +30,7 @@ func numberRequirements() []Requirement {
 		{
 			ID: "headers/key-before-provider", Level: Must, Layer: Advisory,
 			Sentence: "A key with limits is told its own numbers and not the provider's.",
-			Source:   "LiteLLM's documentation of response headers; LIMITER rule 25",
+			Source:   "LiteLLM's documentation of response headers; docs/reference.md rule 25",
 			judge:    judgeKeyBeforeProvider,
 		},
 	}

@@ -12,7 +12,7 @@ func parallelRequirements() []Requirement {
 	return []Requirement{{
 		ID: "parallel/limit-kept", Level: Must, Layer: Enforcement,
 		Sentence: "There are never more requests of a key in flight at the provider than its limit allows.",
-		Source:   "LIMITER rule 5; LiteLLM 16011",
+		Source:   "docs/reference.md rule 5; LiteLLM 16011",
 		Tolerances: []Tolerance{{
 			Value:  "a call of a provider in another process counts shorter by the uncertainty of its clock",
 			Reason: "only what certainly was in flight together is counted",

@@ -17,7 +17,7 @@ func providerRequirements() []Requirement {
 		{
 			ID: "headers/provider-fallback", Level: Must, Layer: Advisory,
 			Sentence: "Where a key has no limit of a kind, the unprefixed rate headers tell what the provider told in this call, or nothing of the provider's.",
-			Source:   "LiteLLM's documentation of response headers; LIMITER rule 25",
+			Source:   "LiteLLM's documentation of response headers; docs/reference.md rule 25",
 			Tolerances: []Tolerance{{
 				Value:  "numbers that the provider told in no call of the run",
 				Reason: "a gateway may tell a limit of its own, of which the run knows nothing",
@@ -30,7 +30,7 @@ func providerRequirements() []Requirement {
 		{
 			ID: "headers/provider-passed", Level: Must, Layer: Advisory,
 			Sentence: "What the provider's headers say stands in llm_provider-*, once and as it was sent, where a target has such headers.",
-			Source:   "LiteLLM's documentation of response headers; LIMITER rule 25",
+			Source:   "LiteLLM's documentation of response headers; docs/reference.md rule 25",
 			judge:    judgeProviderPassed,
 		},
 	}

@@ -13,7 +13,7 @@ func quickRequirements() []Requirement {
 	return []Requirement{{
 		ID: "refusal/quick", Level: Should, Layer: Contract,
 		Sentence: "A refusal costs less than 250 ms.",
-		Source:   "DESIGN §2 (queued is a class); SMG, which answers 503 when a request has waited in vain",
+		Source:   "docs/judging.md (a queue is a class); SMG, which answers 503 when a request has waited in vain",
 		Tolerances: []Tolerance{{
 			Value:  "the quickest of the refusals that were sent alone on their key counts",
 			Reason: "clients of a burst share one proxy, and wait for each other",

@@ -26,19 +26,19 @@ func refusalRequirements() []Requirement {
 		{
 			ID: "refusal/before-stream", Level: Must, Layer: Contract,
 			Sentence: "A stream is refused before its first byte, by status, and not by an event in it.",
-			Source:   "LIMITER rule 24; Kuadrant wasm-shim 372",
+			Source:   "docs/reference.md rule 24; Kuadrant wasm-shim 372",
 			judge:    judgeRefusalBeforeStream,
 		},
 		{
 			ID: "refusal/retry-after", Level: Must, Layer: Contract,
 			Sentence: "A refusal says when to come back: Retry-After, in whole seconds or as an HTTP-date.",
-			Source:   "RFC 9110 section 10.2.3; LIMITER rule 24",
+			Source:   "RFC 9110 section 10.2.3; docs/reference.md rule 24",
 			judge:    judgeRetryAfter,
 		},
 		{
 			ID: "refusal/retry-after-sufficient", Level: Must, Layer: Contract,
 			Sentence: "Who waits as long as Retry-After says is admitted.",
-			Source:   "RFC 9110 section 10.2.3; LIMITER rule 24",
+			Source:   "RFC 9110 section 10.2.3; docs/reference.md rule 24",
 			Tolerances: []Tolerance{{
 				Value:  "not judged for slots",
 				Reason: "nobody knows when one frees",
@@ -48,7 +48,7 @@ func refusalRequirements() []Requirement {
 		{
 			ID: "refusal/retry-after-tight", Level: Should, Layer: Contract,
 			Sentence: "Retry-After does not keep a client waiting for longer than it must.",
-			Source:   "LIMITER rule 24; RFC 9110 section 10.2.3",
+			Source:   "docs/reference.md rule 24; RFC 9110 section 10.2.3",
 			Tolerances: []Tolerance{{
 				Value:  "1 s and a tenth of what is told",
 				Reason: "whole seconds are rounded up, and a limiter may add a little",

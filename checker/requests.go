@@ -27,7 +27,7 @@ func requestRequirements() []Requirement {
 		{
 			ID: "requests/limit-kept", Level: Must, Layer: Enforcement,
 			Sentence: "No more requests are admitted than the limit allows any known class of limiter.",
-			Source:   "LIMITER rule 1; DESIGN §6 (bounds of fixed window, log, counter, bucket)",
+			Source:   "docs/reference.md rule 1; docs/judging.md (what each class may admit)",
 			Tolerances: []Tolerance{wholeSeconds, {
 				Value:  "windows up to 1 ms short, buckets refilled up to 5 ms early",
 				Reason: "many limiters keep time in milliseconds, and read it once for all that is ready",
@@ -37,7 +37,7 @@ func requestRequirements() []Requirement {
 		{
 			ID: "requests/limit-usable", Level: Must, Layer: Enforcement,
 			Sentence: "No request is refused that every known class of limiter would admit.",
-			Source:   "LIMITER rule 1; DESIGN §6 (a refusal that is false for every class)",
+			Source:   "docs/reference.md rule 1; docs/judging.md (a refusal that is false for every class)",
 			Tolerances: []Tolerance{{
 				Value:  "a request counts whole for 1.1 windows and 0.5 s after its end and falls linearly to nothing in the next",
 				Reason: "that is the most any known class remembers of it (the sliding counter, and logs of ten sub-windows), if it counts beside the answer",
@@ -50,7 +50,7 @@ func requestRequirements() []Requirement {
 		{
 			ID: "requests/window-reopens", Level: Must, Layer: Enforcement,
 			Sentence: "After two windows of silence the whole limit is there again; after one where the class says so.",
-			Source:   "LIMITER rule 1; LiteLLM 14204",
+			Source:   "docs/reference.md rule 1; LiteLLM 14204",
 			Tolerances: []Tolerance{{
 				Value:  "after one window and max(0.6 s, W/8), a limiter of unknown class owes only what a sliding counter would give back",
 				Reason: "fixed windows and logs give all back after one window, counters in the course of the second",

@@ -2,7 +2,9 @@ package checker
 
 import (
 	"fmt"
+	"os"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/ratecheck/ratecheck/history"
@@ -131,5 +133,37 @@ func TestImplicationsNameRequirements(t *testing.T) {
 				t.Errorf("the implication %s -> %v names no requirement", from, to)
 			}
 		}
+	}
+}
+
+// What a source names of this repository is there.
+func TestSourcesCanBeRead(t *testing.T) {
+	named := regexp.MustCompile(`docs/[a-z-]+\.md`)
+	rules := regexp.MustCompile(`docs/reference\.md rules? ([0-9]+)(?:(?:-| and )([0-9]+))?`)
+	text := map[string]string{}
+	for _, name := range []string{"docs/reference.md", "docs/judging.md"} {
+		page, err := os.ReadFile("../" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text[name] = string(page)
+	}
+	seen := 0
+	for _, r := range Catalogue() {
+		for _, name := range named.FindAllString(r.Source, -1) {
+			if seen++; text[name] == "" {
+				t.Errorf("%s: there is no %s", r.ID, name)
+			}
+		}
+		for _, found := range rules.FindAllStringSubmatch(r.Source, -1) {
+			for _, rule := range found[1:] {
+				if rule != "" && !strings.Contains(text["docs/reference.md"], "\n| "+rule+" | ") {
+					t.Errorf("%s: docs/reference.md has no rule %s", r.ID, rule)
+				}
+			}
+		}
+	}
+	if seen == 0 {
+		t.Error("no source names a page of ours")
 	}
 }

@@ -23,7 +23,7 @@ func resetRequirements() []Requirement {
 	return []Requirement{{
 		ID: "headers/reset-plausible", Level: Must, Layer: Advisory,
 		Sentence: "A reset, in whatever form, is readable and lies between the answer and one window later.",
-		Source:   "LIMITER rule 25; LiteLLM 39816 (local time labelled UTC); any-llm, which tells a process's own clock",
+		Source:   "docs/reference.md rule 25; LiteLLM 39816 (local time labelled UTC); any-llm, which tells a process's own clock",
 		Tolerances: []Tolerance{{
 			Value:  "1 s later; where an instant is told 2 s more, and by what the answer's Date is behind earlier ones",
 			Reason: "resets are rounded up to whole seconds; a Date is rounded down, and a busy server renews it late",

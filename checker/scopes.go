@@ -23,40 +23,40 @@ func scopeRequirements() []Requirement {
 			judge: func(v *view) finding { return v.judgeScope(scope, keptAndUsable) },
 		}
 	}
-	perModelOfTeam := alone(history.ModelPerTeam, "scopes/model-per-team", "The keys of a team together are admitted no more than the team is allowed for a model.", "LIMITER rules 6 and 7")
+	perModelOfTeam := alone(history.ModelPerTeam, "scopes/model-per-team", "The keys of a team together are admitted no more than the team is allowed for a model.", "docs/reference.md rules 6 and 7")
 	perModelOfTeam.judge = func(v *view) finding { return v.judgeScope(history.ModelPerTeam, kept) }
 	return []Requirement{
-		alone(history.User, "scopes/user", "The keys of a user together are admitted what the user is allowed, and no other user is limited by it.", "LIMITER rule 6"),
-		alone(history.Team, "scopes/team", "The keys of a team together are admitted what the team is allowed, and no other team is limited by it.", "LIMITER rule 6"),
+		alone(history.User, "scopes/user", "The keys of a user together are admitted what the user is allowed, and no other user is limited by it.", "docs/reference.md rule 6"),
+		alone(history.Team, "scopes/team", "The keys of a team together are admitted what the team is allowed, and no other team is limited by it.", "docs/reference.md rule 6"),
 		{
 			ID: "scopes/team-tokens", Level: Must, Layer: Enforcement,
 			Sentence: "The keys of a team together are admitted no more tokens than the team is allowed.",
-			Source:   "LIMITER rule 6",
+			Source:   "docs/reference.md rule 6",
 			Tolerances: append(scopeTolerances(), Tolerance{
 				Value: "tokens of answers that ended within 0.5 s of an admission", Reason: "they may not have been charged yet",
 			}),
 			judge: judgeTeamTokens,
 		},
-		alone(history.TeamMember, "scopes/team-member", "The keys of a member of a team together are admitted what a member is allowed, and no other member is limited by it.", "LIMITER rule 6"),
-		alone(history.EndUser, "scopes/end-user", "Requests that name one end user are together admitted what the end user is allowed, whatever their keys, and no other is limited by it.", "LIMITER rules 6 and 8"),
-		alone(history.ModelPerKey, "scopes/model-per-key", "A key is admitted what it is allowed for a model, and no other key is limited by it.", "LIMITER rules 6 and 7"),
+		alone(history.TeamMember, "scopes/team-member", "The keys of a member of a team together are admitted what a member is allowed, and no other member is limited by it.", "docs/reference.md rule 6"),
+		alone(history.EndUser, "scopes/end-user", "Requests that name one end user are together admitted what the end user is allowed, whatever their keys, and no other is limited by it.", "docs/reference.md rules 6 and 8"),
+		alone(history.ModelPerKey, "scopes/model-per-key", "A key is admitted what it is allowed for a model, and no other key is limited by it.", "docs/reference.md rules 6 and 7"),
 		perModelOfTeam,
 		{
 			ID: "scopes/team-model-limit", Level: Must, Layer: Enforcement,
 			Sentence:   "The whole of a team's limit for a model can be used: a request is counted for it once, and for no other team.",
-			Source:     "LIMITER rules 6 and 7; LiteLLM 37789, 35542",
+			Source:     "docs/reference.md rules 6 and 7; LiteLLM 37789, 35542",
 			Tolerances: scopeTolerances(),
 			judge:      func(v *view) finding { return v.judgeScope(history.ModelPerTeam, usable) },
 		},
-		alone(history.ModelPerProject, "scopes/model-per-project", "The keys of a project together are admitted what the project is allowed for a model, and no other project is limited by it.", "LIMITER rules 6 and 7"),
-		alone(history.ModelPerOrganization, "scopes/model-per-organization", "The keys of an organization together are admitted what it is allowed for a model, and no other organization is limited by it.", "LIMITER rules 6 and 7"),
-		alone(history.Organization, "scopes/organization", "The keys of an organization together are admitted what it is allowed, and no other organization is limited by it.", "LIMITER rule 6"),
-		alone(history.Agent, "scopes/agent", "The keys of an agent together are admitted what the agent is allowed, and no other agent is limited by it.", "LIMITER rules 6 and 8"),
-		alone(history.AgentSession, "scopes/agent-session", "Requests that name one session of an agent are together admitted what a session is allowed, and no other session is limited by it.", "LIMITER rules 6 and 8"),
+		alone(history.ModelPerProject, "scopes/model-per-project", "The keys of a project together are admitted what the project is allowed for a model, and no other project is limited by it.", "docs/reference.md rules 6 and 7"),
+		alone(history.ModelPerOrganization, "scopes/model-per-organization", "The keys of an organization together are admitted what it is allowed for a model, and no other organization is limited by it.", "docs/reference.md rules 6 and 7"),
+		alone(history.Organization, "scopes/organization", "The keys of an organization together are admitted what it is allowed, and no other organization is limited by it.", "docs/reference.md rule 6"),
+		alone(history.Agent, "scopes/agent", "The keys of an agent together are admitted what the agent is allowed, and no other agent is limited by it.", "docs/reference.md rules 6 and 8"),
+		alone(history.AgentSession, "scopes/agent-session", "Requests that name one session of an agent are together admitted what a session is allowed, and no other session is limited by it.", "docs/reference.md rules 6 and 8"),
 		{
 			ID: "scopes/tightest", Level: Must, Layer: Enforcement,
 			Sentence:   "Of the limits of a key and of its owner the smaller one holds, whichever it is.",
-			Source:     "LIMITER rules 4 and 6",
+			Source:     "docs/reference.md rules 4 and 6",
 			Tolerances: scopeTolerances(),
 			judge:      judgeTightest,
 		},

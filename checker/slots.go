@@ -15,13 +15,13 @@ func slotRequirements() []Requirement {
 		{
 			ID: "parallel/kept-across-windows", Level: Must, Layer: Enforcement,
 			Sentence: "Slots are held over a window's edge: no more requests are in flight behind it than before it.",
-			Source:   "LIMITER rule 5; LiteLLM 16011 and 32441",
+			Source:   "docs/reference.md rule 5; LiteLLM 16011 and 32441",
 			judge:    judgeParallelEdge,
 		},
 		{
 			ID: "parallel/slot-freed", Level: Must, Layer: Enforcement,
 			Sentence: "A slot is free within 1 s of the end of its upstream call: after success, error, and when the client left.",
-			Source:   "LIMITER rules 5 and 15; LiteLLM 20256 and 27955",
+			Source:   "docs/reference.md rules 5 and 15; LiteLLM 20256 and 27955",
 			Tolerances: []Tolerance{{
 				Value:  "1 s",
 				Reason: "a limiter may free slots beside the answer",

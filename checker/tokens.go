@@ -27,7 +27,7 @@ func tokenRequirements() []Requirement {
 		{
 			ID: "tokens/limit-kept", Level: Must, Layer: Enforcement,
 			Sentence: "One client that asks one request after the other is admitted its token limit in each window, and no more.",
-			Source:   "LIMITER rules 11-14; LiteLLM 17664",
+			Source:   "docs/reference.md rules 11-14; LiteLLM 17664",
 			Tolerances: []Tolerance{late, {
 				Value:  "a window may admit one request's cap (prompt bytes and max_tokens) less than the limit",
 				Reason: "a limiter that reserves may have no room for a whole estimate",

@@ -1,7 +1,7 @@
 package history
 
 // Scope is a way to own a key, or what a key's requests name beside it: what has
-// the same owner shares what the owner is allowed (LIMITER rule 6).
+// the same owner shares what the owner is allowed (docs/reference.md rule 6).
 type Scope string
 
 // The scopes beside the key itself.
