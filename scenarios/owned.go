@@ -14,13 +14,9 @@ func (s *Stage) Owner(scope history.Scope, limits history.Limits) history.Owner 
 }
 
 // OwnedKey makes a fresh key with exactly these limits that belongs to these
-// owners. Where the target can have none the error is a *target.LimitsError or a
-// *target.OwnerError.
+// owners. Where the target can have none the error is a *target.OwnerError.
 func (s *Stage) OwnedKey(ctx context.Context, limits history.Limits, owners ...history.Owner) (*Key, error) {
 	r := s.runner
-	if g, fixed := r.Target.Keys.(target.Granter); fixed {
-		return nil, &target.LimitsError{Granted: g.Granted(), Wanted: limits}
-	}
 	nonce, alias := r.nextKey()
 	made, err := target.MakeOwned(ctx, r.Target.Keys, nonce, limits, owners)
 	if err != nil {

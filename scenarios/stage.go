@@ -3,7 +3,6 @@ package scenarios
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"maps"
 	"time"
 
@@ -85,24 +84,14 @@ func (s *Stage) Key(ctx context.Context, limits history.Limits) (*Key, error) {
 // KeyThat makes a fresh key with these limits, or, where all keys of the target
 // have the same ones, with those if the scenario can play with them.
 func (s *Stage) KeyThat(ctx context.Context, limits history.Limits, fits func(granted history.Limits) bool) (*Key, error) {
-	r := s.runner
-	if g, fixed := r.Target.Keys.(target.Granter); fixed {
+	if g, fixed := s.runner.Target.Keys.(target.Granter); fixed {
 		granted := g.Granted()
 		if !fits(granted) {
 			return nil, &target.LimitsError{Granted: granted, Wanted: limits}
 		}
 		limits = granted
 	}
-	nonce, alias := r.nextKey()
-	secret, err := r.Target.Keys.Make(ctx, nonce, limits)
-	if err != nil {
-		return nil, fmt.Errorf("making a key for scenario %s: %w", s.scenario.Name, err)
-	}
-	r.noteSecret(secret)
-	if err := r.History.Key(history.Key{Alias: alias, Scenario: s.scenario.Name, Limits: limits}); err != nil {
-		return nil, err
-	}
-	return &Key{Alias: alias, Limits: limits, secret: secret}, nil
+	return s.OwnedKey(ctx, limits)
 }
 
 // Send sends one request and waits for its answer.
