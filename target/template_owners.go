@@ -116,8 +116,8 @@ func (t *Template) MakeOwned(ctx context.Context, nonce string, limits history.L
 }
 
 // OwnersOf reads from a key made by this template the owners that have limits in
-// it, in the order of history.Scopes. It is false for a bearer that is no such
-// key.
+// it, in the order of history.Scopes. A name is empty for which the template has
+// no place. It is false for a bearer that is no such key.
 func (t *Template) OwnersOf(bearer string) ([]history.Owner, bool) {
 	values, ok := t.read(bearer)
 	if !ok {
