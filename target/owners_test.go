@@ -2,6 +2,7 @@ package target_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	diff "github.com/google/go-cmp/cmp"
 
 	"github.com/ratecheck/ratecheck/history"
 	"github.com/ratecheck/ratecheck/reference"
@@ -303,9 +306,46 @@ func TestTemplatesWithOwners(t *testing.T) {
 		if limits, ok := template.Match(key.Secret.Bearer()); err == nil && (!ok || limits.Requests == nil || *limits.Requests != 5) {
 			t.Errorf("%s is read as %v", got, limits)
 		}
+		if strings.HasPrefix(want, "sk-") {
+			checkOwnersOf(t, template, key.Secret.Bearer(), owners)
+		}
 	}
 	if key, err := template.Make(context.Background(), "n", history.Limits{}); err != nil || key.Bearer() != "sk-n" {
 		t.Errorf("%q, %v", key.Bearer(), err)
+	}
+}
+
+// checkOwnersOf wants these owners to be read from a key; the template has no
+// place for the names of end users.
+func checkOwnersOf(t *testing.T, template *target.Template, bearer string, owners []history.Owner) {
+	t.Helper()
+	want := slices.Clone(owners)
+	for i := range want {
+		if want[i].Scope == history.EndUser || want[i].Scope == history.ModelPerKey {
+			want[i].Name = ""
+		}
+	}
+	slices.SortFunc(want, func(a, b history.Owner) int {
+		return cmp.Compare(slices.Index(history.Scopes(), a.Scope), slices.Index(history.Scopes(), b.Scope))
+	})
+	got, ok := template.OwnersOf(bearer)
+	if d := diff.Diff(want, got); !ok || d != "" {
+		t.Errorf("%s belongs to others (-want +got): %t\n%s", bearer, ok, d)
+	}
+}
+
+func TestOwnersOfNobodysKeys(t *testing.T) {
+	template, err := target.ParseTemplate(scoped)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if owners, ok := template.OwnersOf("sk-n-rpm5-team=t1"); !ok || len(owners) > 0 {
+		t.Errorf("a team without limits: %v, %t", owners, ok)
+	}
+	for _, bearer := range []string{"", "sk-n-trpm", "sk-n-agent=a", "other-n"} {
+		if owners, ok := template.OwnersOf(bearer); ok {
+			t.Errorf("%q belongs to %v", bearer, owners)
+		}
 	}
 }
 

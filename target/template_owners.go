@@ -114,3 +114,30 @@ func (t *Template) MakeOwned(ctx context.Context, nonce string, limits history.L
 	key.Secret = Secret(text)
 	return key, ctx.Err()
 }
+
+// OwnersOf reads from a key made by this template the owners that have limits in
+// it, in the order of history.Scopes. A name is empty for which the template has
+// no place. It is false for a bearer that is no such key.
+func (t *Template) OwnersOf(bearer string) ([]history.Owner, bool) {
+	values, ok := t.read(bearer)
+	if !ok {
+		return nil, false
+	}
+	var owners []history.Owner
+	for _, of := range scopePlaceholders() {
+		o := history.Owner{Scope: of.scope, Name: values[of.name], Of: values[of.within]}
+		for name, limit := range map[string]**int64{"rpm": &o.Limits.Requests, "tpm": &o.Limits.Tokens} {
+			if text, there := values[of.prefix+name]; there {
+				n, err := strconv.ParseInt(text, 10, 64)
+				if err != nil {
+					return nil, false
+				}
+				*limit = &n
+			}
+		}
+		if o.Limits.Requests != nil || o.Limits.Tokens != nil {
+			owners = append(owners, o)
+		}
+	}
+	return owners, true
+}

@@ -132,8 +132,8 @@ func (a *app) labWorld(ctx context.Context, f runFlags, chosen []scenarios.Scena
 	if err != nil {
 		return nil, errors.Join(err, running.stop())
 	}
-	if template, ok := w.runner.Target.Keys.(*target.Template); ok && !template.NamesOwners() {
-		w.runner.Target.Keys = target.Unowned{KeyMaker: template, Why: "owners are asked in a run of their own (--only 'scopes/*'): beside all other keys they are too many for some releases in memory"}
+	if template, ok := w.runner.Target.Keys.(*target.Template); ok {
+		w.runner.Target.Keys = ownedAlone(template)
 	}
 	w.runner.Target.Provider = ourProvider{running.provider(w.runner.Clock, w.runner.Epoch)}
 	w.close = func() {
@@ -162,6 +162,15 @@ func (a *app) labWorld(ctx context.Context, f runFlags, chosen []scenarios.Scena
 		return err
 	}
 	return w, nil
+}
+
+// ownedAlone are the keys of a release by a template: where it has no place for
+// owners, they are asked in another run.
+func ownedAlone(template *target.Template) target.KeyMaker {
+	if template.NamesOwners() {
+		return template
+	}
+	return target.Unowned{KeyMaker: template, Why: "owners are asked in a run of their own (--only 'scopes/*'): beside all other keys they are too many for some releases in memory"}
 }
 
 // onlyOwned says whether all of these need keys that belong to somebody. A real

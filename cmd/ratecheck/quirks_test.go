@@ -8,6 +8,7 @@ import (
 
 	"github.com/ratecheck/ratecheck/lab"
 	"github.com/ratecheck/ratecheck/sim/litellm"
+	"github.com/ratecheck/ratecheck/target"
 )
 
 // settingsOf are those of a release as the runs of these tests use it: on a
@@ -34,11 +35,20 @@ func TestEachQuirkIsASwitch(t *testing.T) {
 				return
 			case litellm.InternalMetadataOnResponse:
 				return // no scenario keeps what /v1/responses is sent; litellm-35197 does
+			case litellm.OrganizationTokensUncharged:
+				return // no scenario asks for the tokens of an organization; a test of the limiter does
 			}
 			f := f
+			var keys litellm.OwnedKeys
+			switch trait.Quirk {
+			case litellm.TeamModelTwice, litellm.TeamModelsUnlimited, litellm.OrganizationsUnlimited:
+				f.simulate, f.keyTemplate, f.only = trait.From, lab.OwnersTemplate, []string{owned}
+				keys = parsed(t, f.keyTemplate)
+			}
 			f.manyKeys = trait.Quirk == litellm.SmallCache
 			differs := func(version string, redis bool) bool {
 				s := settingsOf(t, version, redis, f.window)
+				s.Owned = keys
 				with := recordedWith(t, f, s.Apply(nil))
 				s.Release = s.Release.With(trait.Quirk, false)
 				return !bytes.Equal(with, recordedWith(t, f, s.Apply(nil)))
@@ -50,6 +60,15 @@ func TestEachQuirkIsASwitch(t *testing.T) {
 			}
 		})
 	}
+}
+
+func parsed(t *testing.T, template string) *target.Template {
+	t.Helper()
+	keys, err := target.ParseTemplate(template)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys
 }
 
 // switchesReservation: the variable does nothing to a release that does not read

@@ -7,7 +7,10 @@ import (
 	"time"
 
 	"github.com/ratecheck/ratecheck/lab"
+	"github.com/ratecheck/ratecheck/reports"
+	"github.com/ratecheck/ratecheck/scenarios"
 	"github.com/ratecheck/ratecheck/sim/litellm"
+	"github.com/ratecheck/ratecheck/target"
 )
 
 // modelSettings are those of the model that stands for the target; f.simulate
@@ -61,13 +64,13 @@ func (f *runFlags) checkSimulated(url string) error {
 	return err
 }
 
-// simulatedWorld is a model of a release with our provider on virtual time.
-func simulatedWorld(f runFlags) (*world, error) {
+// simulatedWorld is a model of a release with our provider on virtual time. Owners
+// are asked as of a release that is started: some releases in memory have a bound.
+func simulatedWorld(f runFlags, chosen []scenarios.Scenario) (*world, error) {
 	settings, err := f.modelSettings()
 	if err != nil {
 		return nil, err
 	}
-	f.keyTemplate = lab.KeyTemplate
 	store := "memory"
 	if f.lab.redis {
 		store = "Redis"
@@ -76,5 +79,19 @@ func simulatedWorld(f runFlags) (*world, error) {
 	if len(f.lab.env) > 0 {
 		name += " and " + strings.Join(slices.Sorted(slices.Values(f.lab.env)), ", ")
 	}
-	return embeddedWith(f, name, settings.Apply(nil))
+	f.keyTemplate = lab.KeyTemplate
+	if onlyOwned(chosen) {
+		f.keyTemplate = lab.OwnersTemplate
+	}
+	template, err := target.ParseTemplate(f.keyTemplate)
+	if err != nil {
+		return nil, exitWith(reports.ExitError, err)
+	}
+	settings.Owned = template
+	w, err := embeddedWith(f, name, settings.Apply(nil))
+	if err != nil {
+		return nil, err
+	}
+	w.runner.Target.Keys = ownedAlone(template)
+	return w, nil
 }

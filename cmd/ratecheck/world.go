@@ -67,7 +67,7 @@ func (a *app) openWorld(ctx context.Context, f runFlags, url string, chosen []sc
 	case f.litellm != "":
 		return a.labWorld(ctx, f, chosen)
 	case f.simulate != "":
-		return simulatedWorld(f)
+		return simulatedWorld(f, chosen)
 	case url == "":
 		return embeddedWorld(f)
 	}

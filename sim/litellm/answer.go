@@ -38,15 +38,15 @@ func (c *call) setHeaders(h, provider http.Header, stream bool) {
 		return
 	}
 	for _, s := range c.held.statuses {
-		h.Set("x-ratelimit-api_key-remaining-"+s.kind.String(), strconv.FormatInt(s.remaining, 10))
-		h.Set("x-ratelimit-api_key-limit-"+s.kind.String(), strconv.FormatInt(s.limit, 10))
+		h.Set("x-ratelimit-"+s.of.scope+"-remaining-"+s.kind.String(), strconv.FormatInt(s.remaining, 10))
+		h.Set("x-ratelimit-"+s.of.scope+"-limit-"+s.kind.String(), strconv.FormatInt(s.limit, 10))
 	}
 }
 
 func (c *call) setKeyHeaders(h http.Header) {
 	h.Set("x-litellm-version", c.proxy.Release.Version)
 	for kind, name := range map[reference.Kind]string{reference.Requests: "rpm", reference.Tokens: "tpm"} {
-		if limit := c.policy.KeyLimit(kind); limit != reference.Unlimited {
+		if limit := c.key.KeyLimit(kind); limit != reference.Unlimited {
 			h.Set("x-litellm-key-"+name+"-limit", strconv.FormatInt(limit, 10))
 		}
 	}
@@ -57,7 +57,7 @@ func (c *call) setKeyHeaders(h http.Header) {
 func (c *call) refuse(w http.ResponseWriter, s *status) {
 	p, endpoint := c.proxy, c.request.endpoint
 	wait := p.Window
-	if opened := p.limiter.opened(c.owner); opened != 0 && !p.Release.Has(WholeWindowRetryAfter) {
+	if opened := p.limiter.opened(s.of.owner()); opened != 0 && !p.Release.Has(WholeWindowRetryAfter) {
 		wait = max(time.Second, time.Unix(0, opened).Add(p.Window).Sub(p.Clock.Now()).Round(time.Second))
 	}
 	// As the releases write it: the label says UTC whatever the zone is.
@@ -73,8 +73,8 @@ func (c *call) refuse(w http.ResponseWriter, s *status) {
 		w.Header().Set("rate_limit_type", s.kind.String())
 		w.Header().Set("reset_at", at)
 	}
-	message := fmt.Sprintf("Rate limit exceeded for api_key: %s. Limit type: %s. Current limit: %d, Remaining: %d. Limit resets at: %s",
-		c.hash, s.kind, s.limit, max(0, s.remaining), at)
+	message := fmt.Sprintf("Rate limit exceeded for %s: %s. Limit type: %s. Current limit: %d, Remaining: %d. Limit resets at: %s",
+		s.of.scope, s.of.value, s.kind, s.limit, max(0, s.remaining), at)
 	p.writeError(w, http.StatusTooManyRequests, message, "throttling_error")
 }
 

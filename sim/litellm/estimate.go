@@ -68,6 +68,13 @@ func (r *request) number(name string) int64 {
 	return n
 }
 
+// text is a member that is a text; empty where it is none.
+func (r *request) text(name string) string {
+	var text string
+	_ = json.Unmarshal(r.members[name], &text)
+	return text
+}
+
 func (r *request) flag(name string) bool {
 	var b bool
 	_ = json.Unmarshal(r.members[name], &b)

@@ -36,6 +36,7 @@ func newLimiter(s Settings, c clock.Clock) *limiter {
 
 // status is what the limiter says of one limit.
 type status struct {
+	of        descriptor
 	kind      reference.Kind
 	limit     int64
 	remaining int64
@@ -44,13 +45,13 @@ type status struct {
 
 // admission is an admitted request, until it is over.
 type admission struct {
-	owner    string
-	policy   reference.Policy
-	statuses []status
-	// reserved is how many tokens were taken before the call, in the window
-	// that was opened at opened.
+	caller
+	descriptors []descriptor
+	statuses    []status
+	// reserved is how many tokens were taken before the call of each owner in
+	// opened, which is the mark of the window they were taken in.
 	reserved int64
-	opened   int64
+	opened   map[string]int64
 	gauged   bool
 	over     bool
 }
@@ -66,80 +67,123 @@ func nameOf(kind reference.Kind) string {
 	}
 }
 
+// counted is a counter that counts first and is compared then.
+type counted struct {
+	of   descriptor
+	kind reference.Kind
+}
+
+func (c counted) key() string { return c.of.owner() + nameOf(c.kind) }
+
+// windowed are the counters of descriptors that go with the windows, in the
+// order in which they are counted.
+func (r Release) windowed(list []descriptor) []counted {
+	var all []counted
+	for _, d := range list {
+		for _, kind := range []reference.Kind{reference.Requests, reference.Tokens, reference.Slots} {
+			_, limited := d.limit(kind)
+			switch {
+			case !limited,
+				kind == reference.Tokens && !r.Has(ChargesAfterAnswer),
+				kind == reference.Slots && !r.Has(WindowedInFlight):
+				continue
+			}
+			all = append(all, counted{d, kind})
+		}
+	}
+	return all
+}
+
 // admit decides on a request that needs an estimate of tokens. Refused is the
 // limit that it failed at; nil is admitted.
-func (l *limiter) admit(owner string, policy reference.Policy, estimate int64) (a *admission, refused *status) {
-	a = &admission{owner: owner, policy: policy}
-	limit := func(kind reference.Kind) (int64, bool) {
-		return policy.KeyLimit(kind), policy.KeyLimit(kind) != reference.Unlimited
+func (l *limiter) admit(c caller, list []descriptor, estimate int64) (a *admission, refused *status) {
+	a = &admission{caller: c, descriptors: list, opened: map[string]int64{}}
+	windowed := l.Release.windowed(list)
+	refused = l.countWindowed(a, windowed)
+	if refused == nil {
+		refused = l.acquire(a)
 	}
-	var counted []reference.Kind
-	for _, kind := range []reference.Kind{reference.Requests, reference.Tokens, reference.Slots} {
-		_, limited := limit(kind)
-		switch {
-		case !limited,
-			kind == reference.Tokens && !l.Release.Has(ChargesAfterAnswer),
-			kind == reference.Slots && !l.Release.Has(WindowedInFlight):
-			continue
-		}
-		counted = append(counted, kind)
+	if refused == nil {
+		refused = l.reserve(a, estimate)
 	}
-	if refused := l.countWindowed(a, counted); refused != nil {
-		l.uncharge(a, counted)
+	if refused != nil {
+		l.releaseGauge(a)
+		l.uncharge(a, windowed)
 		return nil, refused
-	}
-	if most, limited := limit(reference.Slots); limited && !l.Release.Has(WindowedInFlight) {
-		if l.slots[owner]+1 > most {
-			l.uncharge(a, counted)
-			return nil, &status{kind: reference.Slots, limit: most, remaining: max(0, most-l.slots[owner]), over: true}
-		}
-		l.slots[owner]++
-		a.gauged = true
-		a.statuses = append(a.statuses, status{kind: reference.Slots, limit: most, remaining: max(0, most-l.slots[owner])})
-	}
-	if most, limited := limit(reference.Tokens); limited && !l.Release.Has(ChargesAfterAnswer) {
-		tokens, fits := l.store.reserve(l.clock.Now(), owner, estimate, most)
-		s := status{kind: reference.Tokens, limit: most, remaining: max(0, most-tokens), over: !fits}
-		if !fits {
-			l.releaseGauge(a)
-			l.uncharge(a, counted)
-			return nil, &s
-		}
-		a.reserved = estimate
-		a.opened = l.opened(owner)
-		a.statuses = append(a.statuses, s)
 	}
 	return a, nil
 }
 
-// countWindowed is the part of the decision that counts first and compares
-// then.
-func (l *limiter) countWindowed(a *admission, kinds []reference.Kind) (refused *status) {
-	if len(kinds) == 0 {
+// acquire takes the slot of the key, where slots are a gauge: no other owner has
+// a limit of them.
+func (l *limiter) acquire(a *admission) (refused *status) {
+	key := a.descriptors[0]
+	most, limited := key.limit(reference.Slots)
+	if !limited || l.Release.Has(WindowedInFlight) {
 		return nil
 	}
-	now := l.clock.Now()
-	var names []string
-	for _, kind := range kinds {
-		names = append(names, nameOf(kind))
+	owner := key.owner()
+	if l.slots[owner]+1 > most {
+		return &status{of: key, kind: reference.Slots, limit: most, remaining: max(0, most-l.slots[owner]), over: true}
 	}
-	say := func(kind reference.Kind, value int64) status {
-		most := a.policy.KeyLimit(kind)
-		return status{kind: kind, limit: most, remaining: most - value, over: value > most}
+	l.slots[owner]++
+	a.gauged = true
+	a.statuses = append(a.statuses, status{of: key, kind: reference.Slots, limit: most, remaining: max(0, most-l.slots[owner])})
+	return nil
+}
+
+// reserve takes the tokens of all descriptors that limit them, or of none.
+func (l *limiter) reserve(a *admission, estimate int64) (refused *status) {
+	if l.Release.Has(ChargesAfterAnswer) {
+		return nil
+	}
+	var of []descriptor
+	var wanted []wantedTokens
+	for _, d := range a.descriptors {
+		if most, limited := d.limit(reference.Tokens); limited {
+			of, wanted = append(of, d), append(wanted, wantedTokens{owner: d.owner(), n: estimate, limit: most})
+		}
+	}
+	tokens, fit := l.store.reserveAll(l.clock.Now(), wanted)
+	for i, n := range tokens {
+		most := wanted[i].limit
+		s := status{of: of[i], kind: reference.Tokens, limit: most, remaining: max(0, most-n)}
+		if !fit && i == len(tokens)-1 {
+			s.over = true
+			return &s
+		}
+		a.statuses = append(a.statuses, s)
+	}
+	for _, w := range wanted {
+		a.reserved = estimate
+		a.opened[w.owner] = l.opened(w.owner)
+	}
+	return nil
+}
+
+// countWindowed is the part of the decision that counts first and compares
+// then.
+func (l *limiter) countWindowed(a *admission, all []counted) (refused *status) {
+	now := l.clock.Now()
+	say := func(c counted, value int64) status {
+		most, _ := c.of.limit(c.kind)
+		return status{of: c.of, kind: c.kind, limit: most, remaining: most - value, over: value > most}
 	}
 	// What the process remembers is asked first, and of no window.
-	for i, kind := range kinds {
-		if value, there := l.store.local().get(now, a.owner+names[i]); there && l.Release.Has(BlindLocalCheck) {
-			if s := say(kind, value); s.over {
+	for _, c := range all {
+		if value, there := l.store.local().get(now, c.key()); there && l.Release.Has(BlindLocalCheck) {
+			if s := say(c, value); s.over {
 				return &s
 			}
 		}
 	}
-	for i, value := range l.store.count(now, a.owner, names) {
-		if kinds[i] == reference.Tokens && !l.Release.Has(OneTokenAhead) {
-			l.store.settle(now, a.owner, tokensName, -1)
+	// All are counted, also behind one that is over its limit.
+	for _, c := range all {
+		value := l.store.count(now, c.of.owner(), []string{nameOf(c.kind)})[0]
+		if c.kind == reference.Tokens && !l.Release.Has(OneTokenAhead) {
+			l.store.settle(now, c.of.owner(), tokensName, -1)
 		}
-		s := say(kinds[i], value)
+		s := say(c, value)
 		if s.over && refused == nil {
 			refused = &s
 		}
@@ -149,13 +193,13 @@ func (l *limiter) countWindowed(a *admission, kinds []reference.Kind) (refused *
 }
 
 // uncharge takes back what a refused request was counted, where a release does.
-func (l *limiter) uncharge(a *admission, kinds []reference.Kind) {
+func (l *limiter) uncharge(a *admission, all []counted) {
 	if l.Release.Has(RefusalsCharged) || len(a.statuses) == 0 {
 		return
 	}
-	for _, kind := range kinds {
-		if kind == reference.Requests {
-			l.store.settle(l.clock.Now(), a.owner, requestsName, -1)
+	for _, c := range all {
+		if c.kind == reference.Requests {
+			l.store.settle(l.clock.Now(), c.of.owner(), requestsName, -1)
 		}
 	}
 }
@@ -168,7 +212,7 @@ func (l *limiter) opened(owner string) int64 {
 func (l *limiter) releaseGauge(a *admission) {
 	if a.gauged {
 		a.gauged = false
-		l.slots[a.owner]--
+		l.slots[a.keyOwner()]--
 	}
 }
 
@@ -188,20 +232,32 @@ func (l *limiter) succeeded(a *admission, used int64) {
 		a.over = true
 		now := l.clock.Now()
 		if l.Release.Has(WindowedInFlight) {
-			l.store.settle(now, a.owner, parallelName, -1)
+			l.store.settle(now, a.keyOwner(), parallelName, -1)
 		}
 		l.releaseGauge(a)
-		// Without a reservation even nothing is written down.
-		if n := used - a.reserved; (n != 0 || l.Release.Has(ChargesAfterAnswer)) && l.maySettle(a) {
-			l.store.settle(now, a.owner, tokensName, n)
+		for _, owner := range a.charged(l.Release) {
+			// Without a reservation even nothing is written down.
+			if n := used - a.reservedOf(owner); (n != 0 || l.Release.Has(ChargesAfterAnswer)) && l.maySettle(a, owner) {
+				l.store.settle(now, owner, tokensName, n)
+			}
 		}
 	})
 }
 
+// reservedOf is how many tokens were taken of an owner: of one whose descriptor
+// stands there twice too, the charge knows of one.
+func (a *admission) reservedOf(owner string) int64 {
+	if _, there := a.opened[owner]; there {
+		return a.reserved
+	}
+	return 0
+}
+
 // maySettle says whether a settlement is written: guarded, it is not when the
 // window of its reservation is over.
-func (l *limiter) maySettle(a *admission) bool {
-	return a.reserved == 0 || l.Release.Has(UnguardedSettle) || l.opened(a.owner) == a.opened
+func (l *limiter) maySettle(a *admission, owner string) bool {
+	opened, reserved := a.opened[owner]
+	return !reserved || l.Release.Has(UnguardedSettle) || l.opened(owner) == opened
 }
 
 // failed gives back what a request had reserved whose call failed.
@@ -212,11 +268,13 @@ func (l *limiter) failed(a *admission) {
 	a.over = true
 	now := l.clock.Now()
 	if l.Release.Has(WindowedInFlight) {
-		l.store.giveBack(now, a.owner, parallelName, -1)
+		l.store.giveBack(now, a.keyOwner(), parallelName, -1)
 	}
 	l.releaseGauge(a)
-	if a.reserved > 0 && l.maySettle(a) {
-		l.store.giveBack(now, a.owner, tokensName, -a.reserved)
+	for _, owner := range a.charged(l.Release) {
+		if n := a.reservedOf(owner); n > 0 && l.maySettle(a, owner) {
+			l.store.giveBack(now, owner, tokensName, -n)
+		}
 	}
 }
 

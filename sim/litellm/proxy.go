@@ -66,18 +66,21 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.mux.ServeH
 
 // call is one request while it is served.
 type call struct {
-	proxy   *Proxy
-	request *request
-	owner   string
-	hash    string
-	policy  reference.Policy
-	held    *admission
-	meter   *meter
+	caller
+	proxy       *Proxy
+	request     *request
+	descriptors []descriptor
+	held        *admission
+	meter       *meter
 }
 
 func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, endpoint string) {
 	bearer := bearerOf(r)
 	policy, known := p.Keys.Lookup(bearer)
+	var owners []history.Owner
+	if known && p.Owned != nil {
+		owners, known = p.Owned.OwnersOf(bearer)
+	}
 	if !known {
 		p.writeError(w, http.StatusUnauthorized, "Authentication Error, unknown key", "auth_error")
 		return
@@ -92,21 +95,21 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, endpoint string) {
 		return
 	}
 	sum := sha256.Sum256([]byte(bearer))
-	hash := hex.EncodeToString(sum[:])
 	c := &call{
-		proxy: p, request: asked, policy: policy, hash: hash, owner: "{api_key:" + hash + "}",
-		meter: &meter{endpoint: endpoint},
+		caller: caller{hash: hex.EncodeToString(sum[:]), key: policy, owners: owners, model: asked.text("model")},
+		proxy:  p, request: asked, meter: &meter{endpoint: endpoint},
 	}
+	c.descriptors = c.caller.descriptors(p.Release)
 	var estimate int64
-	if limit := policy.KeyLimit(reference.Tokens); limit != reference.Unlimited && !p.Release.Has(ChargesAfterAnswer) {
+	if limit, limited := smallestTokenLimit(c.descriptors); limited && !p.Release.Has(ChargesAfterAnswer) {
 		estimate = asked.estimate(p.Release, limit)
 	}
-	held, refused := p.limiter.admit(c.owner, policy, estimate)
+	held, refused := p.limiter.admit(c.caller, c.descriptors, estimate)
 	if p.OnDecision != nil {
-		p.OnDecision(Decision{At: p.Clock.Now(), Body: body, Admitted: refused == nil, State: p.limiter.state(c.owner)})
+		p.OnDecision(Decision{At: p.Clock.Now(), Body: body, Admitted: refused == nil, State: p.limiter.state(c.keyOwner())})
 	}
 	if refused != nil {
-		p.limiter.refusedCall(c.owner)
+		p.limiter.refusedCall(c.keyOwner())
 		c.refuse(w, refused)
 		return
 	}
@@ -141,12 +144,12 @@ func bearerOf(r *http.Request) string {
 
 // addInternalFields puts into the body what releases let slip.
 func (c *call) addInternalFields() {
-	release, limited := c.proxy.Release, c.policy.KeyLimit(reference.Tokens) != reference.Unlimited
-	if !limited {
+	release := c.proxy.Release
+	if _, limited := smallestTokenLimit(c.descriptors); !limited {
 		return
 	}
 	if release.Has(InternalFieldsUpstream) {
-		c.request.set("_litellm_rate_limit_descriptors", []map[string]string{{"key": "api_key", "value": c.hash}})
+		c.request.set("_litellm_rate_limit_descriptors", scopesOf(c.descriptors))
 	}
 	if release.Has(InternalMetadataOnResponse) && c.request.endpoint == history.Responses {
 		c.request.set("metadata", map[string]string{"_litellm_tpm_reserved_model": "m"})

@@ -30,6 +30,11 @@ const (
 	ReleaseWithoutAcquire Quirk = "release-without-acquire"
 	RefusalsCharged       Quirk = "refusals-charged"
 
+	TeamModelTwice              Quirk = "team-model-counted-twice"
+	TeamModelsUnlimited         Quirk = "team-models-unlimited"
+	OrganizationsUnlimited      Quirk = "organizations-unlimited"
+	OrganizationTokensUncharged Quirk = "organization-tokens-uncharged"
+
 	LeaverRunsOn     Quirk = "leaver-runs-on"
 	LeaverNotSettled Quirk = "leaver-not-settled"
 
@@ -70,6 +75,7 @@ const (
 	// newestRelease is the newest that the model was held against.
 	newestRelease = "1.109.1"
 
+	limitsOwners = "1.79.0"  // organizations and the models of teams have limits (PR 15549)
 	reserves     = "1.85.0"  // tokens are reserved before the call (PR 27001)
 	capsFloor    = "1.88.0"  // small limits get a small floor (PR 28805)
 	countsSlots  = "1.94.0"  // requests in flight are a gauge (PR 32441)
@@ -103,6 +109,11 @@ func Traits() []Trait {
 		{WindowedInFlight, "16011", firstRelease, countsSlots, "requests in flight are a counter that goes with the window"},
 		{ReleaseWithoutAcquire, "16011", firstRelease, countsSlots, "a refused request gives back a slot, whether or not it had one"},
 		{RefusalsCharged, "39309", firstRelease, "", "a request refused for another limit stays charged to the request limit"},
+
+		{TeamModelTwice, "37789", limitsOwners, resetsAll, "a team's descriptor for a model stands there twice, so that each request is counted for it twice"},
+		{TeamModelsUnlimited, "", firstRelease, limitsOwners, "a team's limits for models are not looked at"},
+		{OrganizationsUnlimited, "15549", firstRelease, limitsOwners, "an organization's limits are not looked at"},
+		{OrganizationTokensUncharged, "", firstRelease, reserves, "what an answer used is not charged to its organization"},
 
 		{LeaverRunsOn, "", firstRelease, "1.82.0", "a stream whose client leaves is read to its end"},
 		{LeaverNotSettled, "27955", "1.82.0", "1.91.0", "a stream whose client leaves is never settled: its slot stays taken, and it costs what it cost before its call"},

@@ -4,8 +4,9 @@
 //
 // It counts in the process's memory or in a small model of Redis, both on the
 // world's clock: a Redis server, and miniredis too, expires keys by its own
-// time. Only the scope of the key is there. Requests to /v1/messages reach the
-// provider as such; the real releases translate them.
+// time. Scopes are those that an auth hook can tell: the key, user, team, team
+// member, end user and organization, and models of keys and teams. Requests to
+// /v1/messages reach the provider as such; the real releases translate them.
 package litellm
 
 import (

@@ -15,6 +15,8 @@ type Settings struct {
 	Window time.Duration
 	// Zone is the time zone of the machine it is thought to run on; nil is UTC.
 	Zone *time.Location
+	// Owned tells whom keys belong to; nil is nobody.
+	Owned OwnedKeys
 }
 
 // The names by which the releases read their environment.

@@ -18,6 +18,9 @@ type store interface {
 	// reserve adds n to the tokens if they stay within the limit; else it says
 	// how many there are.
 	reserve(now time.Time, owner string, n, limit int64) (tokens int64, fits bool)
+	// reserveAll reserves of all, or of none. It returns how many tokens each
+	// has then, up to the first that they do not fit.
+	reserveAll(now time.Time, all []wantedTokens) (tokens []int64, fit bool)
 	// settle adds to a counter after an answer.
 	settle(now time.Time, owner, name string, n int64)
 	// giveBack adds to a counter after a failure.
@@ -26,6 +29,12 @@ type store interface {
 	local() *cache
 	// look reads a counter where it is kept.
 	look(now time.Time, key string) Counter
+}
+
+// wantedTokens are tokens that are to be reserved of an owner.
+type wantedTokens struct {
+	owner    string
+	n, limit int64
 }
 
 // Counter is a number of the limiter.
@@ -110,6 +119,29 @@ func (m *memoryStore) reserve(now time.Time, owner string, n, limit int64) (int6
 	return tokens + n, true
 }
 
+// reserveAll reads all before it writes any: what is wanted of one owner twice
+// is taken once.
+func (m *memoryStore) reserveAll(now time.Time, all []wantedTokens) (tokens []int64, fit bool) {
+	for _, w := range all {
+		var before int64
+		if !m.turned(now, w.owner) {
+			before, _ = m.cache.get(now, w.owner+tokensName)
+		}
+		if before+w.n > w.limit {
+			return append(tokens, before), false
+		}
+		tokens = append(tokens, before+w.n)
+	}
+	taken := map[string]bool{}
+	for _, w := range all {
+		if !taken[w.owner] {
+			m.reserve(now, w.owner, w.n, w.limit)
+		}
+		taken[w.owner] = true
+	}
+	return tokens, true
+}
+
 func (m *memoryStore) settle(now time.Time, owner, name string, n int64) {
 	m.cache.add(now, owner+name, n)
 }
@@ -184,6 +216,22 @@ func (s *redisStore) reserve(now time.Time, owner string, n, limit int64) (int64
 	}
 	tokens = s.redis.increment(now, key, n)
 	s.redis.expireIfNever(now, key, s.size)
+	return tokens, true
+}
+
+// reserveAll reserves of one after the other, and takes back what it reserved
+// where the next does not fit.
+func (s *redisStore) reserveAll(now time.Time, all []wantedTokens) (tokens []int64, fit bool) {
+	for i, w := range all {
+		n, fits := s.reserve(now, w.owner, w.n, w.limit)
+		tokens = append(tokens, n)
+		if !fits {
+			for _, taken := range all[:i] {
+				s.redis.increment(now, taken.owner+tokensName, -taken.n)
+			}
+			return tokens, false
+		}
+	}
 	return tokens, true
 }
 
