@@ -106,6 +106,9 @@ func TestMeasuredTableIsWrittenAnew(t *testing.T) {
 			t.Errorf("%s: %d verdicts were read", column, len(table[column]))
 		}
 		for name, got := range table[column] {
+			if strings.HasPrefix(name, "scopes/") {
+				want[name] = checker.Skip // a run of their own asks them
+			}
 			if got != want[name] {
 				t.Errorf("%s, %s is read as %s, want %s", column, name, got, want[name])
 			}
