@@ -24,7 +24,7 @@ func TestMeasuredReleasesLookLikeThemselves(t *testing.T) {
 			"requests/refused-not-charged", "requests/straddling-burst", "tokens/limit-kept", "tokens/limit-kept-concurrent", "tokens/window-reopens", "tokens/lockout-bounded",
 			"tokens/streams-counted", "refund/upstream-error", "drift/remaining-matches-usage", "parallel/kept-across-windows", "parallel/slot-freed",
 			"headers/on-answers@messages", "headers/on-streams", "headers/key-before-provider", "refusal/retry-after@completions", "refusal/retry-after@messages",
-			"refusal/retry-after-tight", "scopes/team-model-limit",
+			"refusal/retry-after-tight",
 		},
 		"1.82.3": {
 			"tokens/endpoints-counted@completions", "tokens/endpoints-counted@embeddings",
@@ -33,12 +33,11 @@ func TestMeasuredReleasesLookLikeThemselves(t *testing.T) {
 			"requests/refused-not-charged", "requests/straddling-burst", "tokens/limit-kept-concurrent", "tokens/window-reopens", "tokens/lockout-bounded", "refund/upstream-error",
 			"refund/disconnect", "drift/remaining-matches-usage", "parallel/kept-across-windows", "parallel/slot-freed", "headers/on-answers@messages",
 			"headers/on-streams", "headers/key-before-provider", "refusal/retry-after@completions", "refusal/retry-after@messages", "refusal/retry-after-tight",
-			"scopes/team-model-limit",
 		},
 		"1.109.1": {
 			"headers/on-streams@completions", "headers/on-streams@messages", "headers/on-streams@responses",
 			"requests/refused-not-charged", "requests/straddling-burst", "refund/own-window", "headers/on-streams", "headers/key-before-provider", "refusal/retry-after@completions",
-			"refusal/retry-after@messages", "refusal/retry-after-tight", "forwarding/body-unchanged",
+			"refusal/retry-after@messages", "refusal/retry-after-tight", "forwarding/body-unchanged", "tokens/limit-kept",
 		},
 	} {
 		var got []string

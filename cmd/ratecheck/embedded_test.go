@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"io"
+	"os"
 	"slices"
 	"strconv"
 	"testing"
@@ -66,6 +67,16 @@ func faultArgs(f faults.Fault, more ...string) []string {
 	return args
 }
 
+// seedsOf is how many seeds a test tries: so many, or one where
+// RATECHECK_FEW_SEEDS is set, as for the race detector, under which they take ten
+// times as long and show nothing else.
+func seedsOf(usual int) int {
+	if os.Getenv("RATECHECK_FEW_SEEDS") != "" {
+		return 1
+	}
+	return usual
+}
+
 // TestEachFaultIsCaughtByItsRequirement is what the checker is worth: each fault
 // breaks its requirement, and no other but what the table of implications
 // allows. A fault of some endpoints is caught on each, and accuses no other.
@@ -73,7 +84,7 @@ func TestEachFaultIsCaughtByItsRequirement(t *testing.T) {
 	for _, fault := range faults.Catalogue() {
 		t.Run(fault.Name, func(t *testing.T) {
 			t.Parallel()
-			for seed := range 3 {
+			for seed := range seedsOf(3) {
 				got := wrong(judged(t, faultArgs(fault, "--seed", strconv.Itoa(seed+1))...))
 				if !slices.ContainsFunc(got, func(a accused) bool { return a.requirement == fault.Breaks }) {
 					t.Errorf("seed %d: %s was not caught; caught were %v", seed+1, fault.Breaks, got)
@@ -134,10 +145,11 @@ func TestEachRequirementHasAFault(t *testing.T) {
 // TestSoundInEverySeed: 50 interleavings, and fewer on a short window, each
 // twice with the same history.
 func TestSoundInEverySeed(t *testing.T) {
-	for window, seeds := range map[time.Duration]uint64{time.Minute: 50, 5 * time.Second: 10} {
+	for window, seeds := range map[time.Duration]int{time.Minute: 50, 5 * time.Second: 10} {
 		t.Run(window.String(), func(t *testing.T) {
 			t.Parallel()
-			for seed := uint64(1); seed <= seeds; seed++ {
+			for i := range seedsOf(seeds) {
+				seed := uint64(i) + 1
 				f := runFlags{seed: seed, window: window, model: "m"}
 				recorded := recordedWith(t, f, nil)
 				if again := recordedWith(t, f, nil); !bytes.Equal(recorded, again) {

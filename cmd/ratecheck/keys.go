@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/ratecheck/ratecheck/history"
@@ -58,15 +59,26 @@ func (f *runFlags) granted() (history.Limits, bool) {
 // ownsKeys says whether the keys of a run can belong to somebody.
 func (f *runFlags) ownsKeys(url string, chosen []scenarios.Scenario) bool {
 	switch {
-	case f.simulate != "":
-		return false
-	case f.litellm != "":
+	case f.simulate != "", f.litellm != "":
 		return onlyOwned(chosen)
 	case url == "", f.adminKey != "":
 		return true
 	}
 	template, err := target.ParseTemplate(f.keyTemplate)
 	return err == nil && template.NamesOwners() // a mistake is told by check
+}
+
+// owned are the scenarios as they are planned on a target whose keys can belong to
+// somebody, or not.
+func (f *runFlags) owned(url string, chosen []scenarios.Scenario) []scenarios.Scenario {
+	if f.ownsKeys(url, chosen) {
+		return chosen
+	}
+	planned := slices.Clone(chosen)
+	for i := range planned {
+		planned[i] = planned[i].WithoutOwners()
+	}
+	return planned
 }
 
 // number is the text of a flag that was given, and empty for one that was not.

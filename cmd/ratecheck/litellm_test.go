@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ratecheck/ratecheck/checker"
 	"github.com/ratecheck/ratecheck/lab"
 	"github.com/ratecheck/ratecheck/reports"
 )
@@ -21,6 +22,10 @@ const labVariable = "RATECHECK_LAB"
 // labRuns is how often each backend is run; RATECHECK_LAB_RUNS sets another
 // number.
 const labRuns = 1
+
+// labTries is how often a run is made in which something was not told, as on a
+// machine with other work. One with another verdict than expected is not repeated.
+const labTries = 2
 
 // TestLiteLLM installs and runs real releases as run --litellm does, in memory
 // and with Redis, and wants the verdicts of testdata/litellm.verdicts. Every run
@@ -49,10 +54,21 @@ func TestLiteLLM(t *testing.T) {
 					if store == "redis" {
 						args = append(args, "--redis")
 					}
-					r := judgedIn(t, dir, append(args, "--out", out, "--skip", owned)...)
-					owners := judgedIn(t, dir, append(args, "--out", out+"-scopes", "--only", owned)...)
-					r.Results = append(r.Results, owners.Results...)
-					compareVerdicts(t, r, want[version+" "+store])
+					var r reports.Report
+					for try := 1; ; try++ {
+						r = judgedIn(t, dir, append(args, "--out", out, "--skip", owned)...)
+						owners := judgedIn(t, dir, append(args, "--out", out+"-scopes", "--only", owned)...)
+						r.Results = append(r.Results, owners.Results...)
+						wrong, untold := compareVerdicts(r, want[version+" "+store])
+						if len(wrong) == 0 && len(untold) > 0 && try < labTries {
+							t.Logf("not told, and asked again: %s", strings.Join(untold, "; "))
+							continue
+						}
+						for _, each := range append(wrong, untold...) {
+							t.Error(each)
+						}
+						break
+					}
 					if version == "1.82.3" {
 						gate1823(t, out, store)
 					}
@@ -90,21 +106,29 @@ func gatedReleases(t *testing.T) []string {
 	return some
 }
 
-func compareVerdicts(t *testing.T, r reports.Report, want verdicts) {
-	t.Helper()
+// compareVerdicts says which verdicts are others than expected, and which were
+// not told.
+func compareVerdicts(r reports.Report, want verdicts) (wrong, untold []string) {
 	got := map[judgedName]bool{}
 	for _, result := range r.Results {
 		name := want.nameOf(result)
 		got[name] = true
 		expected, known := want[name]
-		if !known || !expected.allows(result.Verdict) {
-			t.Errorf("%s: %s, want %s: %s (expected %s; observed %s; attempts %v)", name, result.Verdict,
-				expected.verdict, result.Message, result.Expected, result.Observed, result.Attempts)
+		if known && expected.allows(result.Verdict) {
+			continue
+		}
+		text := fmt.Sprintf("%s: %s, want %s: %s (expected %s; observed %s; attempts %v)", name, result.Verdict,
+			expected.verdict, result.Message, result.Expected, result.Observed, result.Attempts)
+		if known && (result.Verdict == checker.Inconclusive || result.Verdict == checker.Skip) {
+			untold = append(untold, text)
+		} else {
+			wrong = append(wrong, text)
 		}
 	}
 	for name := range want {
 		if !got[name] {
-			t.Errorf("%s was not judged", name)
+			wrong = append(wrong, fmt.Sprintf("%s was not judged", name))
 		}
 	}
+	return wrong, untold
 }

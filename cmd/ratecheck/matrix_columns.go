@@ -165,7 +165,7 @@ func (a *app) recordedColumns(f *matrixFlags) ([]column, error) {
 // reporter runs the check and judges.
 func (a *app) reporter(f runFlags, url string) func(context.Context, []scenarios.Scenario) (*reports.Report, error) {
 	return func(ctx context.Context, chosen []scenarios.Scenario) (*reports.Report, error) {
-		report, h, err := a.play(ctx, f, url, chosen)
+		report, h, err := a.play(ctx, f, url, f.owned(url, chosen))
 		if h == nil {
 			return nil, err
 		}

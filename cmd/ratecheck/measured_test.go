@@ -106,9 +106,6 @@ func TestMeasuredTableIsWrittenAnew(t *testing.T) {
 			t.Errorf("%s: %d verdicts were read", column, len(table[column]))
 		}
 		for name, got := range table[column] {
-			if strings.HasPrefix(name, "scopes/") {
-				want[name] = checker.Skip // a run of their own asks them
-			}
 			if got != want[name] {
 				t.Errorf("%s, %s is read as %s, want %s", column, name, got, want[name])
 			}
@@ -117,7 +114,7 @@ func TestMeasuredTableIsWrittenAnew(t *testing.T) {
 }
 
 // measuredVerdicts reads the verdicts of docs/litellm.md, by column. What was
-// inconclusive is left out.
+// inconclusive is left out, and so is what a run of its own asks.
 func measuredVerdicts(t *testing.T) map[string]map[string]checker.Verdict {
 	t.Helper()
 	return verdictsIn(t, string(readFile(t, measuredPath)))
@@ -152,6 +149,9 @@ func verdictsIn(t *testing.T, text string) map[string]map[string]checker.Verdict
 		}
 		for i, c := range columns {
 			word, _, _ := strings.Cut(cells[1+i], " ")
+			if word == string(checker.Skip) && strings.HasPrefix(cells[0], "scopes/") {
+				continue // a run of their own asks them
+			}
 			switch verdict := checker.Verdict(word); verdict {
 			case checker.Pass, checker.Fail, checker.Warn, checker.Skip:
 				all[c][cells[0]] = verdict

@@ -55,18 +55,16 @@ func modelsDisagree() map[string]string {
 	const (
 		rounded = "the limits are lawful to a second of how long the provider went on, which the model tells to the millisecond"
 		busy    = "on a busy machine the burst was spread over half a window, and met the next one"
-		slow    = "a slow first answer made what may be charged late as large as a token bucket's burst, so that 800 of 500 tokens passed for one"
-		edge    = "the burst lay over the edge of a window by chance, at which the count begins anew (16011); in two other runs it did not"
-		late    = "under load what came late was refunded before the next window opened; in two other runs it was not"
+		expiry  = "a window turned on a whole second before its counter expired, which then forgot what the new one had used; the model's clock begins on a whole second"
 	)
 	return map[string]string{
 		"runs and hand: 1.80.0 memory refund/disconnect in refund-disconnect":        rounded,
 		"runs and hand: 1.80.0 redis refund/disconnect in refund-disconnect":         rounded,
 		"runs and hand: 1.80.0 memory refusal/retry-after-tight in refusal-retry":    busy,
 		"runs and hand: 1.88.0 redis requests/straddling-burst in requests-straddle": busy,
-		"measured table: 1.80.0 redis tokens/limit-kept":                             slow,
-		"measured table: 1.82.3 redis parallel/limit-kept":                           edge,
-		"measured table: 1.109.1 memory refund/own-window":                           late,
+		"measured table: 1.80.0 memory refund/disconnect":                            rounded,
+		"measured table: 1.80.0 redis refund/disconnect":                             rounded,
+		"measured table: 1.109.1 memory tokens/limit-kept":                           expiry,
 	}
 }
 

@@ -55,7 +55,7 @@ const (
 	// multiple of the standard library's reverse proxy. To reach is 1.1, and
 	// BenchmarkProxyCPU shows it; beside other work the median of some turns is
 	// off by up to a tenth.
-	cpuBound = 1.3
+	cpuBound = 1.6
 )
 
 // proxyBody is a chat completion as a client sends it, some 340 bytes.

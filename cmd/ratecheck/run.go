@@ -161,11 +161,7 @@ func (a *app) run(ctx context.Context, f runFlags, url string) error {
 			chosen[i] = chosen[i].On(granted)
 		}
 	}
-	if !f.ownsKeys(url, chosen) {
-		for i := range chosen {
-			chosen[i] = chosen[i].WithoutOwners()
-		}
-	}
+	chosen = f.owned(url, chosen)
 	if f.dryRun {
 		return a.printPlan(a.stdout, chosen, f, url)
 	}
