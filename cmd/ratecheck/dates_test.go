@@ -76,7 +76,7 @@ func TestRetryAfterAsDate(t *testing.T) {
 		"another clock, far ahead": {byDate(1, false, 3*time.Hour), checker.Inconclusive},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for seed := uint64(1); seed <= 3; seed++ {
+			for seed := uint64(1); seed <= uint64(seedsOf(3)); seed++ {
 				for _, window := range []time.Duration{time.Minute, 5 * time.Second} {
 					f := runFlags{seed: seed, window: window, model: "m", only: []string{"refusal/retry-after*"}}
 					for _, result := range reports.New(playWith(t, f, c.change), "", "").Results {

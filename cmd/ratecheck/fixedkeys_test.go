@@ -106,7 +106,7 @@ func TestKeysThatAreAllAlike(t *testing.T) {
 		t.Run(strings.TrimPrefix(strings.Split(name, ";")[0], "the target's keys all have "), func(t *testing.T) {
 			t.Parallel()
 			for _, window := range []time.Duration{time.Minute, 5 * time.Second} {
-				for seed := uint64(1); seed <= 3; seed++ {
+				for seed := uint64(1); seed <= uint64(seedsOf(3)); seed++ {
 					h, r := fixedKeysRun(t, runFlags{seed: seed, window: window, model: "m"}, p.limits, nil)
 					for _, k := range h.Keys {
 						if fmt.Sprint(describeLimits(k.Limits)) != describeLimits(p.limits) {

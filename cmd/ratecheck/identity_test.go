@@ -33,7 +33,7 @@ func TestIdentityNamesTheClass(t *testing.T) {
 			if !known {
 				t.Fatal("there is no such limiter")
 			}
-			for seed := uint64(1); seed <= 5; seed++ {
+			for seed := uint64(1); seed <= uint64(seedsOf(5)); seed++ {
 				for _, window := range []time.Duration{time.Minute, 5 * time.Second} {
 					id := judgedWith(t, seed, window, limiter).Target.Identity
 					t.Logf("seed %d, window %s: %+v", seed, window, id)
