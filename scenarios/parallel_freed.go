@@ -58,10 +58,11 @@ func parallelFreed() Scenario {
 					send := func(shot Shot, step string, from int) error {
 						shot.Step, shot.Asks = step+way.name, way.asks
 						_, err := s.together(ctx, key, int(way.slots), func(i int) Shot {
+							each := shot
 							if way.told {
-								shot.Script.RateHeaders = providersRates(from + i)
+								each.Script.RateHeaders = providersRates(from + i)
 							}
-							return shot
+							return each
 						})
 						return err
 					}

@@ -104,10 +104,7 @@ func fakeProxy(config string) (http.Handler, error) {
 		case r.Header.Get("Authorization") == "Bearer lab-who":
 			http.Error(w, "lab instance "+os.Getenv("RATECHECK_LAB_INSTANCE"), http.StatusUnauthorized)
 		default:
-			if strings.Contains(r.Header.Get("Authorization"), "-rpm") {
-				asked.Add(1)
-			}
-			if os.Getenv("FAKE") == "dies" && asked.Load() == 20 {
+			if strings.Contains(r.Header.Get("Authorization"), "-rpm") && asked.Add(1) == 20 && os.Getenv("FAKE") == "dies" {
 				fmt.Println("Segmentation fault")
 				os.Exit(139)
 			}
