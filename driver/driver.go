@@ -118,6 +118,10 @@ func (e *exchange) play(ctx context.Context, r Request) {
 	e.read(ctx, res)
 }
 
+// writeBuffer is what a connection gathers before it writes, in bytes: more than
+// any request of ours.
+const writeBuffer = 64 << 10
+
 // NewTransport returns the transport for real targets.
 func NewTransport() *http.Transport {
 	const (
@@ -140,6 +144,9 @@ func NewTransport() *http.Transport {
 		ExpectContinueTimeout: time.Second,
 		Proxy:                 http.ProxyFromEnvironment,
 
+		// A request goes out in one write: who refuses by the headers and closes
+		// would reset the second before the answer to the first is read.
+		WriteBufferSize:        writeBuffer,
 		MaxResponseHeaderBytes: maxHeader,
 	}
 }

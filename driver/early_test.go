@@ -27,9 +27,9 @@ func TestRefusedBeforeTheBodyWasRead(t *testing.T) {
 			_, _ = io.Copy(io.Discard, conn)
 		},
 	} {
-		for _, size := range []int{200, 3_000, 100_000, 4_000_000} {
-			if name == "closes" && size > 4_000 {
-				continue // what takes two writes may meet the reset before its answer is read; that is the kernel's
+		for _, size := range []int{200, 5_000, 100_000, 4_000_000} {
+			if name == "closes" && size > 10_000 {
+				continue // the kernel may drop the answer of who closes on what is still under way; no request of ours is so long
 			}
 			t.Run(fmt.Sprintf("%s on %d bytes", name, size), func(t *testing.T) {
 				d := accept(t, func(conn net.Conn) {

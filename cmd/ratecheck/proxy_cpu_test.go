@@ -55,7 +55,7 @@ const (
 	// multiple of the standard library's reverse proxy. To reach is 1.1, and
 	// BenchmarkProxyCPU shows it; beside other work the median of some turns is
 	// off by up to a tenth.
-	cpuBound = 1.6
+	cpuBound = 1.3
 )
 
 // proxyBody is a chat completion as a client sends it, some 340 bytes.
@@ -212,6 +212,9 @@ func cpuKeys() map[string]string {
 func TestServeTakesLittleMoreThanAPlainProxy(t *testing.T) {
 	if info, known := debug.ReadBuildInfo(); known && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
 		t.Skip("the race detector makes our code dearer and not the kernel's: the ratio says nothing")
+	}
+	if os.Getenv("RATECHECK_ALONE") == "" {
+		t.Skip("RATECHECK_ALONE is not set: beside the tests of other packages the ratio is theirs too")
 	}
 	for name, key := range cpuKeys() {
 		t.Run(name, func(t *testing.T) {
