@@ -73,7 +73,7 @@ func anyHistory(t *rapid.T) *history.History {
 			h.Calls = append(h.Calls, history.Call{
 				ID: len(h.Calls) + 1, Nonce: a.Nonce, Received: received, Done: received + short.Draw(t, "served"),
 				Status: rapid.SampledFrom([]int{200, 500}).Draw(t, "upstream"), Usage: history.Usage{Prompt: amount.Draw(t, "prompt"), Completion: amount.Draw(t, "completion"), Total: amount.Draw(t, "used"), Cached: amount.Draw(t, "cached")},
-				FirstByte: rapid.SampledFrom([]time.Duration{0, received + 1}).Draw(t, "first byte sent"), Produced: amount.Draw(t, "produced"),
+				FirstByte: rapid.SampledFrom([]time.Duration{0, received + 1}).Draw(t, "first byte sent"), Produced: amount.Draw(t, "produced"), Chunks: rapid.IntRange(0, 3).Draw(t, "chunks"),
 				Body: body.Draw(t, "received body"),
 				RateHeaders: rapid.MapOf(
 					rapid.SampledFrom([]string{"X-Ratelimit-Limit-Tokens", "X-Ratelimit-Remaining-Requests"}), rapid.SampledFrom([]string{"7", "40", "41"}),

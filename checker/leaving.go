@@ -46,7 +46,7 @@ func leftBounds(attempts []seen) bounds {
 	var b bounds
 	for _, a := range attempts {
 		for _, c := range a.calls {
-			chunk := c.Usage.Completion / int64(max(1, a.Events))
+			chunk := largestChunk(c)
 			received := min(receivedOf(a, c), c.Usage.Completion)
 			b.least += c.Usage.Prompt + max(0, received-chunk)
 			b.most += max(a.Cap, c.Usage.Total) + chunk
@@ -55,6 +55,16 @@ func leftBounds(attempts []seen) bounds {
 	b.least -= int64(math.Ceil(foreignTokenizer * float64(b.least)))
 	b.most += int64(math.Ceil(foreignTokenizer * float64(b.most)))
 	return b
+}
+
+// largestChunk is how many tokens came in one event of a call, or all of them
+// where that is not known. What the client counted says nothing of it: streams
+// have events without tokens, and proxies add and join some.
+func largestChunk(c history.Call) int64 {
+	if c.Chunks <= 0 {
+		return c.Usage.Completion
+	}
+	return (c.Produced + int64(c.Chunks) - 1) / int64(c.Chunks)
 }
 
 // receivedOf is what a client that left had received of a call, as far as it is

@@ -17,14 +17,15 @@ func leaves(l *line) {
 	for i := range l.calls {
 		c := &l.calls[i]
 		c.FirstByte, c.Done, c.Gone = l.Sent+10*ms, l.Sent+710*ms, true
-		c.Produced, c.Usage = 80, history.Usage{Prompt: 60, Completion: 120, Total: 180}
+		c.Produced, c.Chunks, c.Usage = 80, 8, history.Usage{Prompt: 60, Completion: 120, Total: 180}
 	}
 }
 
 // runsOn has the proxy read a stream to its end when its client has left.
 func runsOn(l *line) {
 	for i := range l.calls {
-		l.calls[i].Produced, l.calls[i].Gone, l.calls[i].Done = 120, false, l.Sent+1110*ms
+		c := &l.calls[i]
+		c.Produced, c.Chunks, c.Gone, c.Done = 120, 12, false, l.Sent+1110*ms
 	}
 }
 
@@ -42,8 +43,8 @@ func TestDisconnectByHeaders(t *testing.T) {
 	// Each is to pay 60 and at least 80 less a chunk of 15, and at most 300 and a
 	// chunk; with a tenth off and on: 375-38 and 945+95.
 	for charged, want := range map[int64][2]Verdict{ // where the class was not, and was, measured
-		337: {Pass, Pass}, 336: {Inconclusive, Fail}, 0: {Inconclusive, Fail}, -40: {Inconclusive, Fail},
-		420: {Pass, Pass}, 540: {Pass, Pass}, 1040: {Pass, Pass}, 1041: {Fail, Fail}, 3000: {Fail, Fail},
+		351: {Pass, Pass}, 350: {Inconclusive, Fail}, 0: {Inconclusive, Fail}, -40: {Inconclusive, Fail},
+		420: {Pass, Pass}, 540: {Pass, Pass}, 1023: {Pass, Pass}, 1024: {Fail, Fail}, 3000: {Fail, Fail},
 	} {
 		b := newBook(t)
 		run(b, charged)
@@ -130,9 +131,9 @@ func TestDisconnectByFilling(t *testing.T) {
 		fillUp(k, "fill", 1300*ms, fills)
 	}
 	for limit, want := range map[int64][2]Verdict{ // three fills: 180
-		1300: {Pass, Pass}, 1301: {Fail, Fail}, // 1040 and one request of 80 beside them
-		// 337 less one request, and less the two fills that may be charged late.
-		317: {Pass, Pass}, 316: {Inconclusive, Fail},
+		1283: {Pass, Pass}, 1284: {Fail, Fail}, // 1023 and one request of 80 beside them
+		// 351 less one request, and less the two fills that may be charged late.
+		331: {Pass, Pass}, 330: {Inconclusive, Fail},
 	} {
 		b := newBook(t)
 		run(b, limit, 3)
@@ -144,7 +145,7 @@ func TestDisconnectByFilling(t *testing.T) {
 	}
 	t.Run("too little", func(t *testing.T) {
 		// Ten fills: 600. Of them 180 may be late, and 80 is one request.
-		for limit, want := range map[int64][2]Verdict{677: {Pass, Pass}, 676: {Inconclusive, Fail}} {
+		for limit, want := range map[int64][2]Verdict{691: {Pass, Pass}, 690: {Inconclusive, Fail}} {
 			b := newBook(t)
 			run(b, limit, 10)
 			b.wants(id, want[0], "", nil)
@@ -195,7 +196,7 @@ func TestLeaversAreChargedFairly(t *testing.T) {
 			extra := rapid.Int64Range(0, 3).Draw(t, "other events")
 			most := prompt*rapid.Int64Range(1, 6).Draw(t, "bytes") + chunks*size
 			a := seen{outcome: admitted, calls: []history.Call{{
-				FirstByte: sec, Done: sec + time.Duration(sent-1)*delay, Status: 200, Produced: sent * size, Gone: sent < chunks,
+				FirstByte: sec, Done: sec + time.Duration(sent-1)*delay, Status: 200, Produced: sent * size, Chunks: int(sent), Gone: sent < chunks,
 				Usage: history.Usage{Prompt: prompt, Completion: chunks * size, Total: prompt + chunks*size},
 			}}}
 			a.FirstByte, a.Events, a.Cap = sec+late, int(got+extra), most

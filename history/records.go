@@ -174,6 +174,9 @@ type Call struct {
 	Usage Usage `json:"usage"`
 	// Produced is how many completion tokens had been sent when the call ended.
 	Produced int64 `json:"produced"`
+	// Chunks is in how many events they were sent; 0 when the answer was no
+	// stream, or its provider did not say.
+	Chunks int `json:"chunks,omitempty"`
 	// Gone says that the caller left before the answer was whole.
 	Gone bool `json:"gone,omitempty"`
 	// Cut says that the provider broke the answer off, as it was told to.

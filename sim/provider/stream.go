@@ -101,6 +101,7 @@ func (s *stream) chunks() {
 func (s *stream) produced(tokens int64) {
 	if !s.broken {
 		s.call.record.Produced += tokens
+		s.call.record.Chunks++
 	}
 }
 
