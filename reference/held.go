@@ -1,6 +1,7 @@
 package reference
 
 import (
+	"container/list"
 	"context"
 	"slices"
 	"sync"
@@ -28,34 +29,33 @@ type held struct {
 	items    []Item
 	settled  bool
 	released bool
-	// stopRenewing is nil where there is no lease to renew.
-	stopRenewing func() bool
+	// renewal is nil where there is no lease to renew.
+	renewal *list.Element
 }
 
-// keepAlive renews the lease of the request's slots until they are released.
+// keepAlive has the lease of the request's slots renewed until they are
+// released.
 func (h *held) keepAlive() {
 	if !slices.ContainsFunc(h.items, func(it Item) bool { return it.Limits[Slots] != Unlimited }) {
 		return
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.renewLater()
+	h.renewal = h.proxy.renewals.add(h)
 }
 
-// renewLater sets the timer of the next renewal; h.mu must be held. A timer
-// costs a request less than a goroutine that sleeps.
-func (h *held) renewLater() {
-	h.stopRenewing = h.proxy.Clock.AfterFunc(SlotLease/3, func() {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		if h.released {
-			return
-		}
-		h.proxy.guarded("renewing the lease of a slot", "the slot is lost when its lease ends", func() {
-			h.proxy.Store.Renew(h.proxy.Clock.Now(), h.items)
-		})
-		h.renewLater()
+// renew extends the lease, unless the slots were released, and has that done
+// again.
+func (h *held) renew() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.released {
+		return
+	}
+	h.proxy.guarded("renewing the lease of a slot", "the slot is lost when its lease ends", func() {
+		h.proxy.Store.Renew(h.proxy.Clock.Now(), h.items)
 	})
+	h.renewal = h.proxy.renewals.add(h)
 }
 
 // settle replaces the reservation by what was used. Only the first call counts.
@@ -76,8 +76,8 @@ func (h *held) release() {
 	defer h.mu.Unlock()
 	if !h.released {
 		h.released = true
-		if h.stopRenewing != nil {
-			h.stopRenewing()
+		if h.renewal != nil {
+			h.proxy.renewals.remove(h.renewal)
 		}
 		h.proxy.guarded("freeing a slot", "the slot is taken until its lease ends", func() {
 			h.proxy.Store.Release(h.proxy.Clock.Now(), h.items)

@@ -81,6 +81,7 @@ type Proxy struct {
 	byModel  map[string][]*Deployment
 	anyModel []*Deployment
 	turn     atomic.Uint64 // which of a model's deployments is next
+	renewals renewals
 }
 
 // defaultDeployment is the id of the one that ProxyConfig.Upstream is.
@@ -88,7 +89,7 @@ const defaultDeployment = "default"
 
 // NewProxy returns a proxy. The configuration must be complete.
 func NewProxy(c ProxyConfig) *Proxy {
-	p := &Proxy{ProxyConfig: c, mux: http.NewServeMux(), failures: c.Failures, byModel: map[string][]*Deployment{}}
+	p := &Proxy{ProxyConfig: c, mux: http.NewServeMux(), failures: c.Failures, byModel: map[string][]*Deployment{}, renewals: renewals{clock: c.Clock}}
 	if p.failures == nil {
 		p.failures = &recentFailures{}
 	}

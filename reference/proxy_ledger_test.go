@@ -42,7 +42,16 @@ type deal struct {
 	// settled is nil while the reservation stands.
 	settled  *int64
 	renewals int
-	released bool
+	// alive is when the lease was last taken or renewed, and unrenewed the
+	// longest time that it was neither.
+	alive     time.Time
+	unrenewed time.Duration
+	released  bool
+}
+
+// livesUntil enters that the lease is still held.
+func (d *deal) livesUntil(now time.Time) {
+	d.unrenewed, d.alive = max(d.unrenewed, now.Sub(d.alive)), now
 }
 
 func newLedgerStore(t reporter) *ledgerStore {
@@ -56,7 +65,7 @@ func (s *ledgerStore) Reserve(now time.Time, items []reference.Item) reference.D
 	s.lastAsked = now
 	s.wantInRange(items)
 	if d.Admitted {
-		deal := &deal{at: now, reserved: items[0].Amounts[reference.Tokens]}
+		deal := &deal{at: now, alive: now, reserved: items[0].Amounts[reference.Tokens]}
 		s.deals = append(s.deals, deal)
 		s.open[&items[0]] = deal
 	}
@@ -89,14 +98,18 @@ func (s *ledgerStore) Settle(now time.Time, items []reference.Item, used int64) 
 func (s *ledgerStore) Renew(now time.Time, items []reference.Item) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.dealOf("Renew", items).renewals++
+	d := s.dealOf("Renew", items)
+	d.renewals++
+	d.livesUntil(now)
 	s.Store.Renew(now, items)
 }
 
 func (s *ledgerStore) Release(now time.Time, items []reference.Item) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.dealOf("Release", items).released = true
+	d := s.dealOf("Release", items)
+	d.livesUntil(now)
+	d.released = true
 	s.Store.Release(now, items)
 	select {
 	case s.released <- struct{}{}:

@@ -3,8 +3,11 @@ package reference_test
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"github.com/ratecheck/ratecheck/history"
 	"github.com/ratecheck/ratecheck/reference"
@@ -32,6 +35,32 @@ func TestRule05HourLongStreamKeepsItsSlot(t *testing.T) {
 		}
 		s.wantLeft("after the stream", left{slots: "1"})
 		s.wantStatus("the next request", s.chat(ask("n", "")), 200)
+	})
+}
+
+// Whatever comes and goes beside it, a lease is renewed in time.
+func TestRule05EachLeaseIsRenewedInTime(t *testing.T) {
+	const every = reference.SlotLease / 3
+	rapid.Check(t, func(draw *rapid.T) {
+		lasts := rapid.SliceOfN(rapid.IntRange(1, 100), 1, 8).Draw(draw, "seconds that it lasts")
+		begins := rapid.SliceOfN(rapid.IntRange(0, 90), len(lasts), len(lasts)).Draw(draw, "second that it begins in")
+		play(t, setting{keys: oneKey(-1, -1, int64(len(lasts)))}, func(s *stage) {
+			s.together(len(lasts), func(i int) {
+				s.sleep(time.Duration(begins[i]) * time.Second)
+				nonce := "lease" + strconv.Itoa(i)
+				s.script(nonce, history.Script{Latency: time.Duration(lasts[i]) * time.Second})
+				s.wantStatus("a request with a slot", s.chat(ask(nonce, "")), 200)
+			})
+
+			for _, d := range s.store.deals {
+				if d.unrenewed > every {
+					draw.Fatalf("a lease was not renewed for %v, want %v at most", d.unrenewed, every)
+				}
+				if most := int(d.alive.Sub(d.at) / every); d.renewals > most {
+					draw.Fatalf("a lease that lived for %v was renewed %d times, want %d at most", d.alive.Sub(d.at), d.renewals, most)
+				}
+			}
+		})
 	})
 }
 
