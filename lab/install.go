@@ -35,6 +35,10 @@ type Release struct {
 	// Relaxed names helper packages that were taken in another version than the
 	// release asks for, because the index lacks the one it asks for.
 	Relaxed []string
+	// Unpinned is why it has packages of the day on which it was installed, not
+	// those that were reviewed with it; "" where it has these, or none were
+	// reviewed.
+	Unpinned string
 }
 
 // marker says that an installation was finished. It is written last.
@@ -46,6 +50,10 @@ type marker struct {
 	Python  string   `json:"python"`
 	With    string   `json:"with"`
 	Relaxed []string `json:"relaxed,omitempty"`
+	// Pins is the digest of the list of packages that was asked for, and Unpinned
+	// why it could not be had: after another review it is asked for again.
+	Pins     string `json:"pins,omitempty"`
+	Unpinned string `json:"unpinned,omitempty"`
 }
 
 const (
@@ -75,11 +83,13 @@ func checkVersion(version string) error {
 // Install makes, or finds, the virtual environment of one LiteLLM release under
 // dir. It downloads from PyPI, with uv where that can be had and else with pip,
 // and needs Python: 3.11, or python3 from 3.9 up. Progress is told line by
-// line. An installation that was broken off is begun again; a second Install in
-// the same dir waits for the first. It fails on compromised releases
-// (ErrCompromised), without Python, and when the packages cannot be had or have
-// other hashes than those that were reviewed. What can be mended on this machine
-// is a *SetupError.
+// line. A release that was reviewed gets exactly the packages that were reviewed
+// with it; where the index lacks one of them, or this Python can run one of them
+// not, it gets those that the index has (Release.Unpinned). An installation that
+// was broken off is begun again; a second Install in the same dir waits for the
+// first. It fails on compromised releases (ErrCompromised), without Python, and
+// when the packages cannot be had or have other hashes than those that were
+// reviewed. What can be mended on this machine is a *SetupError.
 func Install(ctx context.Context, dir, version string, progress io.Writer) (*Release, error) {
 	if err := checkVersion(version); err != nil {
 		return nil, &SetupError{err}
@@ -100,9 +110,9 @@ func Install(ctx context.Context, dir, version string, progress io.Writer) (*Rel
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("lab: folder to install into: %w", err)
 	}
-	venv := filepath.Join(dir, "litellm-"+version)
+	venv := filepath.Join(dir, folderName(version))
 	if r := installed(venv, version); r != nil {
-		_, _ = fmt.Fprintf(progress, "LiteLLM %s is there: %s\n", version, venv)
+		r.tell(progress)
 		return r, nil
 	}
 	unlock, err := lock(ctx, filepath.Join(dir, "install.lock"), true)
@@ -112,6 +122,7 @@ func Install(ctx context.Context, dir, version string, progress io.Writer) (*Rel
 	defer func() { _ = unlock() }()
 	// Whoever held the lock may have installed this very release.
 	if r := installed(venv, version); r != nil {
+		r.tell(progress)
 		return r, nil
 	}
 	clk := clock.System{}
@@ -128,18 +139,22 @@ func Install(ctx context.Context, dir, version string, progress io.Writer) (*Rel
 		return nil, err
 	}
 	_, _ = fmt.Fprintf(progress, "installing LiteLLM %s with %s and Python %s\n", version, in.name(), python.version)
-	relaxed, err := in.install(ctx, venv, version, progress)
+	took, err := in.install(ctx, venv, version, progress)
 	if err != nil {
 		return nil, err
 	}
 	if err := checkFreeze(filepath.Join(venv, freezeFile), version); err != nil {
 		return nil, err
 	}
-	m := marker{Version: version, Dir: venv, Python: python.version, With: in.name(), Relaxed: relaxed}
+	m := marker{
+		Version: version, Dir: venv, Python: python.version, With: in.name(),
+		Relaxed: took.relaxed, Pins: PinsDigest(version), Unpinned: took.unpinned,
+	}
 	if err := writeMarker(venv, m); err != nil {
 		return nil, err
 	}
 	_, _ = fmt.Fprintf(progress, "LiteLLM %s installed in %v: %s\n", version, clk.Now().Sub(began).Round(time.Second), venv)
+	nameEarlier(dir, version, progress)
 	return installed(venv, version), nil
 }
 
@@ -151,7 +166,7 @@ func installed(venv, version string) *Release {
 		return nil
 	}
 	var m marker
-	if json.Unmarshal(b, &m) != nil || m.Version != version || m.Dir != venv {
+	if json.Unmarshal(b, &m) != nil || m.Version != version || m.Dir != venv || m.Pins != PinsDigest(version) {
 		return nil
 	}
 	for _, program := range []string{"python", "litellm"} {
@@ -160,7 +175,30 @@ func installed(venv, version string) *Release {
 			return nil
 		}
 	}
-	return &Release{Version: version, Dir: venv, Relaxed: m.Relaxed}
+	return &Release{Version: version, Dir: venv, Relaxed: m.Relaxed, Unpinned: m.Unpinned}
+}
+
+// tell says where a release is that was installed before.
+func (r *Release) tell(progress io.Writer) {
+	_, _ = fmt.Fprintf(progress, "LiteLLM %s is there: %s\n", r.Version, r.Dir)
+	if r.Unpinned != "" {
+		_, _ = fmt.Fprintf(progress, "it has the packages of the day it was installed, not those reviewed (%s): remove the folder to try again\n", r.Unpinned)
+	}
+}
+
+// nameEarlier names environments of the release by earlier lists of packages.
+// They are left alone: a process may run from them.
+func nameEarlier(dir, version string, progress io.Writer) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return // a courtesy
+	}
+	for _, e := range entries {
+		name := e.Name()
+		if name != folderName(version) && (name == "litellm-"+version || strings.HasPrefix(name, "litellm-"+version+"-")) {
+			_, _ = fmt.Fprintf(progress, "%s was made by an earlier list of packages: remove it when nothing runs from it\n", filepath.Join(dir, name))
+		}
+	}
 }
 
 // clear removes what an earlier Install left unfinished, and nothing else.

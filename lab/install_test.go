@@ -11,6 +11,9 @@ import (
 	"time"
 )
 
+// unreviewed is a release without a list of packages.
+const unreviewed = "1.81.0"
+
 const python311 = `echo 3.11; echo "$0"`
 
 // fakeUV does what the lab asks of uv; every call is one line of $CALLS. What
@@ -23,7 +26,7 @@ case "$1 $2" in
 "venv --python") mkdir -p "$4/bin" && echo >"$4/pyvenv.cfg" && echo >"$4/bin/python" && chmod +x "$4/bin/python" ;;
 "pip install")
 	if [ -n "$FIRST" ] && ! [ -e "$CALLS.first" ]; then : >"$CALLS.first"; eval "$FIRST"; fi
-	venv=${5%/bin/python}; echo >"$venv/bin/litellm" && chmod +x "$venv/bin/litellm" ;;
+	venv=${4%/bin/python}; echo >"$venv/bin/litellm" && chmod +x "$venv/bin/litellm" ;;
 "pip freeze") echo "Using Python" >&2; echo aiohttp==3.1; echo "litellm==${FREEZE:-1.82.3}" ;;
 esac`
 
@@ -116,16 +119,19 @@ func TestInstall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Version != realRelease || r.Dir != filepath.Join(dir, "litellm-"+realRelease) || r.Relaxed != nil {
+	if r.Version != realRelease || r.Dir != filepath.Join(dir, folderName(realRelease)) || r.Relaxed != nil || r.Unpinned != "" {
 		t.Errorf("got %+v", r)
 	}
 	freeze, err := os.ReadFile(filepath.Join(r.Dir, freezeFile))
 	if err != nil || string(freeze) != "aiohttp==3.1\nlitellm==1.82.3\n" {
 		t.Errorf("list of packages: %q, %v", freeze, err)
 	}
-	wanted, err := os.ReadFile(filepath.Join(r.Dir, "requirements.txt"))
-	if err != nil || string(wanted) != requirement("[proxy]", realRelease)+"\nredis\n" {
-		t.Errorf("asked for %q, %v; want the release by its hashes, and redis", wanted, err)
+	pinned, err := os.ReadFile(filepath.Join(r.Dir, "pinned.txt"))
+	if err != nil || string(pinned) != pinnedWith(realRelease) {
+		t.Errorf("asked for %.200q, %v; want what was reviewed", pinned, err)
+	}
+	if n := callsTo(t, calls, "pip install --python "+r.Dir+"/bin/python -q --no-deps --require-hashes --only-binary :all: -r "+r.Dir+"/pinned.txt\n"); n != 1 {
+		t.Errorf("%d installations of the list and no other package, want 1", n)
 	}
 	if !strings.Contains(told.String(), "with uv and Python 3.11") {
 		t.Errorf("progress: %q", told.String())
@@ -147,10 +153,10 @@ func TestInstall(t *testing.T) {
 		}
 	}
 	moved := t.TempDir()
-	if err := os.Rename(r.Dir, filepath.Join(moved, "litellm-"+realRelease)); err != nil {
+	if err := os.Rename(r.Dir, filepath.Join(moved, folderName(realRelease))); err != nil {
 		t.Fatal(err)
 	}
-	if installed(filepath.Join(moved, "litellm-"+realRelease), realRelease) != nil {
+	if installed(filepath.Join(moved, folderName(realRelease)), realRelease) != nil {
 		t.Error("a moved virtual environment counts as installed")
 	}
 }
@@ -168,7 +174,8 @@ func TestInstallRelaxes(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			calls := fakeTools(t, fakeUV)
 			t.Setenv("FIRST", tt.first)
-			r, err := Install(t.Context(), t.TempDir(), realRelease, nil)
+			t.Setenv("FREEZE", unreviewed)
+			r, err := Install(t.Context(), t.TempDir(), unreviewed, nil)
 			if got := callsTo(t, calls, "pip install"); got != tt.installs {
 				t.Errorf("%d installations, want %d", got, tt.installs)
 			}
@@ -190,7 +197,7 @@ func TestInstallWrongPackage(t *testing.T) {
 	if _, err := Install(t.Context(), dir, realRelease, nil); err == nil || !strings.Contains(err.Error(), "1.82.3 was asked for") {
 		t.Errorf("%v, want that another release was installed", err)
 	}
-	if installed(filepath.Join(dir, "litellm-"+realRelease), realRelease) != nil {
+	if installed(filepath.Join(dir, folderName(realRelease)), realRelease) != nil {
 		t.Error("it counts as installed")
 	}
 }
@@ -216,7 +223,7 @@ func TestInstallCancelled(t *testing.T) {
 func TestInstallLeavesForeignFolder(t *testing.T) {
 	fakeTools(t, fakeUV)
 	dir := t.TempDir()
-	own := filepath.Join(dir, "litellm-"+realRelease, "thesis.txt")
+	own := filepath.Join(dir, folderName(realRelease), "thesis.txt")
 	script(t, own, "years of work")
 	if _, err := Install(t.Context(), dir, realRelease, nil); err == nil || !strings.Contains(err.Error(), "no virtual environment") {
 		t.Errorf("%v, want that the folder is somebody else's", err)
@@ -243,35 +250,6 @@ func TestInstallWaitsForAnother(t *testing.T) {
 	}
 	if _, err := Install(t.Context(), dir, realRelease, nil); err != nil {
 		t.Errorf("after the other: %v", err)
-	}
-}
-
-// TestInstallByPip: pip wants hashes for all packages or for none, so LiteLLM
-// itself comes first, alone.
-func TestInstallByPip(t *testing.T) {
-	const pip = `
-PATH=/usr/bin:/bin
-case "$*" in
-"-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
-"-m pip freeze") echo litellm==1.82.3 ;;
-*) echo "$*" >>"$CALLS" ;;
-esac`
-	for version, want := range map[string]string{
-		"1.82.3": "-m pip install -q --no-deps --require-hashes -r VENV/requirements.txt\n-m pip install -q litellm[proxy]==1.82.3 redis\n",
-		"1.81.0": "-m pip install -q litellm[proxy]==1.81.0 redis\n",
-	} {
-		calls := fakeTools(t, "")
-		python := interpreter{path: filepath.Join(t.TempDir(), "python"), version: "3.11"}
-		script(t, python.path, pip)
-		venv := filepath.Join(t.TempDir(), "venv")
-		in := installer{python: python, log: filepath.Join(t.TempDir(), "install")}
-		if _, err := in.install(t.Context(), venv, version, t.Output()); err != nil {
-			t.Fatal(err)
-		}
-		got, err := os.ReadFile(calls)
-		if err != nil || strings.ReplaceAll(string(got), venv, "VENV") != want {
-			t.Errorf("%s: pip was asked\n%s(%v), want\n%s", version, got, err, want)
-		}
 	}
 }
 

@@ -36,8 +36,33 @@ func TestRealRelease(t *testing.T) {
 	if err != nil || again.Dir != r.Dir {
 		t.Fatalf("installed again: %v, %v; want the same release", again, err)
 	}
+	checkPinned(t, r)
 	for _, redis := range []bool{false, true} {
 		t.Run(fmt.Sprintf("redis=%t", redis), func(t *testing.T) { checkReal(t, r, redis) })
+	}
+}
+
+// checkPinned holds what is installed to what was reviewed.
+func checkPinned(t *testing.T, r *Release) {
+	if PinsDigest(r.Version) == "" {
+		t.Logf("%s was not reviewed: what it is installed with is not compared", r.Version)
+		return
+	}
+	if r.Unpinned != "" {
+		t.Logf("the index cannot give what was reviewed: %s", r.Unpinned)
+		return
+	}
+	freeze, err := os.ReadFile(filepath.Join(r.Dir, freezeFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	versions, _ := pinsByName(t, r.Version)
+	normal := strings.NewReplacer("_", "-", ".", "-")
+	for line := range strings.Lines(string(freeze)) {
+		name, version, _ := strings.Cut(strings.TrimSpace(line), "==")
+		if !slices.Contains(versions[normal.Replace(strings.ToLower(name))], version) {
+			t.Errorf("%s is installed, and %v was reviewed", strings.TrimSpace(line), versions[name])
+		}
 	}
 }
 

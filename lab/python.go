@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -111,80 +110,6 @@ func findInstaller(ctx context.Context, dir string, python interpreter, progress
 	}
 	in.uv = uv
 	return in, nil
-}
-
-// helpers names packages that a proxy without a database does not use, which some
-// releases ask for in a version that an index may lack: migrations of the
-// database, features under licence, a bundle of certificates.
-func helpers() []string {
-	return []string{"litellm-proxy-extras", "litellm-enterprise", "certifi"}
-}
-
-// install fills venv, and lists in freezeFile what is in it. It returns the
-// helper packages whose versions were left to the index.
-func (in installer) install(ctx context.Context, venv, version string, progress io.Writer) (relaxed []string, err error) {
-	python := filepath.Join(venv, "bin", "python")
-	if in.uv == "" {
-		return nil, in.installByPip(ctx, venv, python, version)
-	}
-	if err := in.step(ctx, "venv", in.uv, "venv", "--python", in.python.path, venv); err != nil {
-		return nil, err
-	}
-	// uv holds each line to the hashes that stand in it, and asks none of others.
-	wanted := filepath.Join(venv, "requirements.txt")
-	if err := os.WriteFile(wanted, []byte(requirement("[proxy]", version)+"\n"+redisClient+"\n"), 0o600); err != nil {
-		return nil, fmt.Errorf("lab: requirements: %w", err)
-	}
-	uvInstall := []string{in.uv, "pip", "install", "-q", "--python", python, "-r", wanted}
-	err = in.step(ctx, "packages", uvInstall...)
-	if err != nil && ctx.Err() == nil && lacksHelper(in.logOf("packages")) {
-		_, _ = fmt.Fprintf(progress, "the index lacks a helper package in the version asked for: taking any version of %s\n", strings.Join(helpers(), ", "))
-		relaxed = helpers()
-		overrides := filepath.Join(venv, "overrides.txt")
-		if err := os.WriteFile(overrides, []byte(strings.Join(relaxed, "\n")+"\n"), 0o600); err != nil {
-			return nil, fmt.Errorf("lab: overrides: %w", err)
-		}
-		err = in.step(ctx, "packages", append(uvInstall, "--override", overrides)...)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%w\n(downloads follow UV_DEFAULT_INDEX and the proxy variables)", err)
-	}
-	return relaxed, in.stepTo(ctx, filepath.Join(venv, freezeFile), "freeze", in.uv, "pip", "freeze", "--python", python)
-}
-
-// redisClient is what LiteLLM leaves to whoever configures a cache.
-const redisClient = "redis"
-
-// installByPip fills venv by pip, which takes hashes for all packages or for
-// none: so LiteLLM itself comes first, alone.
-func (in installer) installByPip(ctx context.Context, venv, python, version string) error {
-	if err := in.step(ctx, "venv", in.python.path, "-m", "venv", venv); err != nil {
-		return err
-	}
-	install := []string{python, "-m", "pip", "install", "-q"}
-	steps := [][]string{append(install[:len(install):len(install)], "litellm[proxy]=="+version, redisClient)}
-	if len(hashesOf(version)) > 0 {
-		wanted := filepath.Join(venv, "requirements.txt")
-		if err := os.WriteFile(wanted, []byte(requirement("", version)+"\n"), 0o600); err != nil {
-			return fmt.Errorf("lab: requirements: %w", err)
-		}
-		steps = append([][]string{append(install[:len(install):len(install)], "--no-deps", "--require-hashes", "-r", wanted)}, steps...)
-	}
-	for _, argv := range steps {
-		if err := in.step(ctx, "packages", argv...); err != nil {
-			return fmt.Errorf("%w\n(downloads follow PIP_INDEX_URL and the proxy variables)", err)
-		}
-	}
-	return in.stepTo(ctx, filepath.Join(venv, freezeFile), "freeze", python, "-m", "pip", "freeze")
-}
-
-// lacksHelper reports whether uv's log says that no set of versions fits, and
-// speaks of a helper when it says why.
-func lacksHelper(log string) bool {
-	b, err := os.ReadFile(log)
-	text := string(b)
-	return err == nil && strings.Contains(text, "No solution found") &&
-		slices.ContainsFunc(helpers(), func(h string) bool { return strings.Contains(text, h) })
 }
 
 func (in installer) logOf(step string) string { return in.log + "-" + step + ".log" }

@@ -36,8 +36,8 @@ func reviews() []review {
 	return list
 }
 
-// Reviewed are the releases that were reviewed, oldest first. They are installed
-// by the hashes of their packages; what they depend on is not.
+// Reviewed are the releases that were reviewed, oldest first. They and what they
+// depend on are installed by the hashes of their packages (PinsDigest).
 func Reviewed() []string {
 	var versions []string
 	for _, r := range reviews() {

@@ -25,18 +25,19 @@ import (
 	"github.com/ratecheck/ratecheck/target"
 )
 
-// fakeRelease puts a release into the folder of the lab whose litellm is the
-// program fakelitellm: fakerelease VERSION.
+// fakeRelease puts a reviewed release into the folder of the lab whose litellm is
+// the program fakelitellm: fakerelease VERSION.
 func fakeRelease(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: fakerelease VERSION")
 	}
-	dir := filepath.Join(ts.Getenv("RATECHECK_LAB"), "litellm-"+args[0])
+	pins := lab.PinsDigest(args[0])
+	dir := filepath.Join(ts.Getenv("RATECHECK_LAB"), fmt.Sprintf("litellm-%s-%.12s", args[0], pins))
 	ts.Check(os.MkdirAll(filepath.Join(dir, "bin"), 0o700))
 	for _, program := range []string{"python", "litellm"} {
 		ts.Check(os.WriteFile(filepath.Join(dir, "bin", program), []byte("#!/bin/sh\nexec fakelitellm \"$@\"\n"), 0o700))
 	}
-	marker, err := json.Marshal(map[string]string{"version": args[0], "dir": dir})
+	marker, err := json.Marshal(map[string]string{"version": args[0], "dir": dir, "pins": pins})
 	ts.Check(err)
 	ts.Check(os.WriteFile(filepath.Join(dir, "ratecheck-lab.json"), marker, 0o600))
 }

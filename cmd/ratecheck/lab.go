@@ -188,7 +188,8 @@ func (a *app) labCommand() *cobra.Command {
 		Long: `lab installs a LiteLLM release from PyPI into a virtual environment of its own,
 starts it without a database, with our mock provider behind it, and runs until it
 is interrupted. Keys carry their limits. VERSION is a release such as 1.82.3, or
-newest: the newest one that was reviewed (` + newestReviewed() + `).
+newest: the newest one that was reviewed (` + newestReviewed() + `). Reviewed releases come with
+exactly the packages that were reviewed with them, where these can be had.
 
 It needs Python 3.9 or later, and for --redis redis-server. Releases that were
 reported compromised are refused. Releases go into the user's cache directory, or
