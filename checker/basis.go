@@ -190,5 +190,5 @@ func (v *view) basisWrong(k keyView, c cachedTraffic) *finding {
 }
 
 func (v *view) maybeRose(c cachedTraffic) finding {
-	return undecided(fmt.Sprintf("the counter fell by %d where %s used %d tokens, %d of them cached: too little was charged, or it refilled or turned meanwhile, which is not excluded by what is known of the target's class", c.fell, c.what, c.total, c.cached))
+	return undecidedByClass(fmt.Sprintf("the counter fell by %d where %s used %d tokens, %d of them cached: too little was charged, or it refilled or turned meanwhile", c.fell, c.what, c.total, c.cached))
 }

@@ -207,7 +207,7 @@ func (v *view) counted(id string, part float64, each int64) finding {
 		f.needs = []string{asksForClass}
 		return f
 	}
-	return undecided(fmt.Sprintf("the counter fell by %d of %d tokens: too little was charged, or it refilled or turned meanwhile, which is not excluded by what is known of the target's class", fell, want))
+	return undecidedByClass(fmt.Sprintf("the counter fell by %d of %d tokens: too little was charged, or it refilled or turned meanwhile", fell, want))
 }
 
 func (v *view) driftByFilling(k keyView, traffic []seen) finding {
@@ -234,5 +234,5 @@ func (v *view) driftByFilling(k keyView, traffic []seen) finding {
 		f.needs = []string{asksForClass}
 		return f
 	}
-	return undecided(fmt.Sprintf("the key was full at %d of %d tokens: too little was charged, or its counter refilled or turned meanwhile, which is not excluded by what is known of the target's class", total, limit))
+	return undecidedByClass(fmt.Sprintf("the key was full at %d of %d tokens: too little was charged, or its counter refilled or turned meanwhile", total, limit))
 }

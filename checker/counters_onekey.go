@@ -41,5 +41,5 @@ func (v *view) countedByFilling(k keyView, traffic []seen) finding {
 		f.needs = []string{asksForClass}
 		return f
 	}
-	return undecided(f.message + ": too little was charged, or its counter refilled or turned meanwhile, which is not excluded by what is known of the target's class")
+	return undecidedByClass(f.message + ": too little was charged, or its counter refilled or turned meanwhile")
 }

@@ -91,7 +91,7 @@ func (v *view) chargedBetween(traffic []seen, first, second reading, what string
 	case !rested(traffic, second.of):
 		f = undecided(fmt.Sprintf("the counter was read less than %s after the traffic had ended", chargeDelay))
 	case !v.still(v.byKey[first.of.Key][0], second.of):
-		f = undecided(fmt.Sprintf("the counter fell by %d of %d tokens: too little was charged, or it refilled or turned meanwhile, which is not excluded by what is known of the target's class", fell, want))
+		f = undecidedByClass(fmt.Sprintf("the counter fell by %d of %d tokens: too little was charged, or it refilled or turned meanwhile", fell, want))
 	}
 	return "", &f
 }
@@ -121,7 +121,7 @@ func (v *view) endpointFilled(k keyView) finding {
 	case total > limit+full.Cap+lateCharges(fills) && v.still(v.firstOf(k), full):
 		return f
 	case total > limit+full.Cap+lateCharges(fills):
-		return undecided(f.message + ": too little was charged, or its counter refilled or turned meanwhile, which is not excluded by what is known of the target's class")
+		return undecidedByClass(f.message + ": too little was charged, or its counter refilled or turned meanwhile")
 	case streamed > 0 && total >= limit-full.Cap+streamed:
 		return undecided(fmt.Sprintf("the key was full at %d of %d tokens, %d of them by streams: it may be that charges came late, and that the streams were not counted", total, limit, streamed))
 	}

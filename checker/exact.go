@@ -100,7 +100,7 @@ func judgeEdgeExact(v *view) finding {
 		f.message, f.needs = "a request of one token more than can be left was admitted", []string{asksForClass}
 		return f
 	case more[0].outcome == admitted:
-		return undecided("one token more than can be left was admitted: too little was charged, or the counter refilled or turned meanwhile, which is not excluded by what is known of the target's class")
+		return undecidedByClass("one token more than can be left was admitted: too little was charged, or the counter refilled or turned meanwhile")
 	}
 	return passed(fmt.Sprintf("after %d tokens of %d max_tokens %d is refused and %d admitted", spent, *k.Limits.Tokens, room+1, room))
 }

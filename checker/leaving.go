@@ -124,7 +124,7 @@ func judgeDisconnect(v *view) finding {
 		f.needs = []string{asksForClass}
 		return f
 	}
-	return undecided(fmt.Sprintf("%d tokens were charged, too few, or the counter refilled or turned meanwhile, which is not excluded by what is known of the target's class", charged))
+	return undecidedByClass(fmt.Sprintf("%d tokens were charged, too few, or the counter refilled or turned meanwhile", charged))
 }
 
 func (v *view) disconnectByFilling(k keyView, left []seen, b bounds) finding {
@@ -150,7 +150,7 @@ func (v *view) disconnectByFilling(k keyView, left []seen, b bounds) finding {
 		f.needs = []string{asksForClass}
 		return f
 	}
-	return undecided("too little was charged, or the counter refilled or turned meanwhile, which is not excluded by what is known of the target's class")
+	return undecidedByClass("too little was charged, or the counter refilled or turned meanwhile")
 }
 
 func judgeRefundOnce(v *view) finding {
@@ -208,7 +208,7 @@ func judgeRefundOnce(v *view) finding {
 			f.needs = []string{asksForClass}
 			return f
 		default:
-			return undecided(fmt.Sprintf("the counter fell by %d of %d tokens: too much was refunded, or it refilled or turned meanwhile, which is not excluded by what is known of the target's class", fell, want))
+			return undecidedByClass(fmt.Sprintf("the counter fell by %d of %d tokens: too much was refunded, or it refilled or turned meanwhile", fell, want))
 		}
 	}
 	return passed(fmt.Sprintf("nothing came back twice: %d to %d to %d tokens left", read[0].left, read[1].left, read[2].left))

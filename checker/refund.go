@@ -50,7 +50,7 @@ func judgeRefund(v *view) finding {
 		f.needs = []string{asksForClass}
 		return f
 	}
-	return undecided(fmt.Sprintf("the counter told %d, %d and %d: it may have refilled or turned while it was read, which is not excluded by what is known of the target's class", read[0].left, read[1].left, read[2].left))
+	return undecidedByClass(fmt.Sprintf("the counter told %d, %d and %d: it may have refilled or turned while it was read", read[0].left, read[1].left, read[2].left))
 }
 
 // refundVerdict names what failed calls left behind; leak is known to within
@@ -134,5 +134,5 @@ func (v *view) refundByFilling() finding {
 		f.needs = []string{asksForClass}
 		return f
 	}
-	return undecided(fmt.Sprintf("%d requests filled a key up after failed calls and %d one without: its counter may have refilled or turned meanwhile, which is not excluded by what is known of the target's class", after.admitted, control.admitted))
+	return undecidedByClass(fmt.Sprintf("%d requests filled a key up after failed calls and %d one without: its counter may have refilled or turned meanwhile", after.admitted, control.admitted))
 }

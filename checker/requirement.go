@@ -118,6 +118,14 @@ func undecided(reason string) finding {
 	return finding{verdict: Inconclusive, message: reason}
 }
 
+// undecidedByClass is undecided for a limiter of a class that may do so, where
+// nothing excludes that the target is of one.
+func undecidedByClass(reason string) finding {
+	f := undecided(reason + ", which is not excluded by what is known of the target's class")
+	f.needs = []string{asksForClass}
+	return f
+}
+
 // Catalogue returns all requirements in the order in which they are reported.
 func Catalogue() []Requirement {
 	return join(

@@ -154,10 +154,10 @@ func describeLimits(l history.Limits) string {
 // TestNothingSoundIsAccusedWithOnePolicy: the same with limiters of every class,
 // as gateways with one policy have them.
 func TestNothingSoundIsAccusedWithOnePolicy(t *testing.T) {
-	for _, limiter := range sound.Catalogue() {
+	for _, limiter := range someOf(sound.Catalogue()) {
 		t.Run(limiter.Name, func(t *testing.T) {
 			t.Parallel()
-			for _, rpm := range []int64{5, 12, 100} {
+			for _, rpm := range []int64{5, 12, 100}[:seedsOf(3)] {
 				for _, window := range []time.Duration{time.Minute, 5 * time.Second} {
 					_, r := fixedKeysRun(t, runFlags{seed: uint64(rpm), window: window, model: "m"}, history.Limits{Requests: &rpm}, limiter.Apply)
 					for _, result := range r.Results {
