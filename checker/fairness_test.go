@@ -44,6 +44,16 @@ func TestOneUpstreamCall(t *testing.T) {
 		twice := k.admit("burst", sec, again(500, 5*ms))
 		b.wants(id, Fail, "", []int{twice})
 	})
+	for name, brokenOff := range map[string]func(*history.Call){
+		"made again when its time was up":   func(c *history.Call) { c.Gone = true },
+		"made again when it had broken off": func(c *history.Call) { c.Cut = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, k := start(t)
+			k.admit("burst", sec, streamed, again(200, 5*ms), func(l *line) { brokenOff(&l.calls[0]) })
+			b.wants(id, Pass, "", nil)
+		})
+	}
 	t.Run("nothing reached the provider", func(t *testing.T) {
 		b, k := start(t)
 		k.refuse("burst", sec)
