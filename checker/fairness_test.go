@@ -154,6 +154,29 @@ func TestTokensUsable(t *testing.T) {
 		b.wants(id, Fail, "1 times", []int{wrong})
 	})
 	t.Run("an overload", func(t *testing.T) {
+	for name, failed := range map[string]change{
+		"a call that failed":       upstreamFails,
+		"an answer that was lost":  func(l *line) { l.Status, l.Error = 0, history.Reset },
+		"an answer that was cut":   func(l *line) { l.Error = history.Cut },
+		"an answer that came late": status(504),
+	} {
+		t.Run(name+" may keep its estimate", func(t *testing.T) {
+			b, k := start(t)
+			k.admit("ask", 0, cost, failed)
+			for i := range 7 {
+				k.admit("ask", time.Duration(i+1)*100*ms, cost)
+			}
+			k.refuse("ask", 2*sec, cost) // 100 and 350 of 500
+			b.wants(id, Pass, "1 refusals", nil)
+			b, k = start(t)
+			k.admit("ask", 0, cost, failed)
+			for i := range 6 {
+				k.admit("ask", time.Duration(i+1)*100*ms, cost)
+			}
+			wrong := k.refuse("ask", 2*sec, cost)
+			b.wants(id, Fail, "", []int{wrong})
+		})
+	}
 		b, k := start(t)
 		k.admits(9, "ask", 0, cost)
 		k.refuse("ask", sec, cost)

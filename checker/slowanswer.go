@@ -105,7 +105,7 @@ func (v *view) falselyRefused(k keyView) []seen {
 		}
 		return room
 	}
-	byTokens := roomFor(k.Limits.Tokens, spentTokens(k), func(a seen) int64 { return mostOf(k, a) })
+	byTokens := roomFor(k.Limits.Tokens, v.spentTokens(k), func(a seen) int64 { return mostOf(k, a) })
 	byRequests := roomFor(k.Limits.Requests, v.spentRequests(k.attempts), one)
 	var wrong []seen
 	for _, a := range k.attempts {
@@ -117,16 +117,18 @@ func (v *view) falselyRefused(k keyView) []seen {
 }
 
 // spentTokens are the attempts that may have been charged. What has no clear
-// outcome may have cost its most.
-func spentTokens(k keyView) []window.Spent {
+// outcome may have cost its most, and so may what was admitted and not answered:
+// some limiters keep the estimate of a call that failed. What was reserved comes
+// back when the answer is charged; the charge may be remembered for longer.
+func (v *view) spentTokens(k keyView) []window.Spent {
 	var spent []window.Spent
 	for _, a := range k.attempts {
-		most := mostOf(k, a)
-		switch {
-		case a.outcome == unknown || a.doubtful:
-			spent = append(spent, window.Spent{From: a.Sent, To: overAt(a) + chargeDelay, Cost: most, Cap: most})
-		case a.outcome == admitted:
-			spent = append(spent, window.Spent{From: a.Sent, To: overAt(a) + chargeDelay, Cost: used(a), Cap: max(most, used(a))})
+		if a.outcome == refused && !a.doubtful {
+			continue
+		}
+		cost, most := int64(0), mostOf(k, a)
+		if a.outcome == admitted {
+			cost = used(a)
 		}
 	}
 	return spent
@@ -155,6 +157,10 @@ func describeLimits(k keyView) string {
 	var parts []string
 	if k.Limits.Requests != nil {
 		parts = append(parts, "a request limit")
+// answeredWhole says whether an attempt has a whole answer of success, which the
+// target then had too.
+func answeredWhole(a seen) bool { return a.Status/100 == 2 && a.Error == "" && !a.ErrorEvent }
+
 	}
 	if k.Limits.Tokens != nil {
 		parts = append(parts, "a token limit")
