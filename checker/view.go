@@ -2,8 +2,10 @@ package checker
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -70,7 +72,7 @@ func (j *joined) doubt() {
 	refusesRightly := map[kind]bool{}
 	for _, k := range j.Keys {
 		for _, a := range j.byKey[k.Alias] {
-			if a.outcome == refused && a.Status == 429 {
+			if a.outcome == refused && (a.Status == 429 || toldCode(a) == 429) {
 				refusesRightly[kindOf(k, a)] = true
 			}
 		}
@@ -78,10 +80,28 @@ func (j *joined) doubt() {
 	for _, k := range j.Keys {
 		list := j.byKey[k.Alias]
 		for i, a := range list {
-			overload := a.Status == 408 || a.Status == 503 || a.Status == 529
+			overload := a.Status == 408 || a.Status == 503 || a.Status == 529 || toldCode(a) == 408 || toldCode(a)/100 == 5
 			list[i].doubtful = a.outcome == refused && overload && refusesRightly[kindOf(k, a)]
 		}
 	}
+}
+
+// toldCode is the status that a stream tells whose first event is an error; 0
+// where it tells none.
+func toldCode(a seen) int {
+	var event struct {
+		Error struct {
+			Code any `json:"code"`
+		} `json:"error"`
+	}
+	if !a.ErrorEvent || json.Unmarshal([]byte(a.Excerpt), &event) != nil {
+		return 0
+	}
+	code, err := strconv.Atoi(fmt.Sprint(event.Error.Code))
+	if err != nil {
+		return 0
+	}
+	return code
 }
 
 // view is what a judge function sees: one scenario.
