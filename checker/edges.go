@@ -211,7 +211,7 @@ func (v *view) nextWindow(k keyView) finding {
 	}
 	classes = append(slices.Clone(classes), v.classesOfTokens()...)
 	late := lateCharges(k.attempts)
-	events := v.events(k.attempts, used)
+	events := v.events(k.attempts, surelyUsed)
 	rule := window.Rule{Limit: *k.Limits.Tokens, Late: late, Window: v.Run.Window, Early: wholeSecond, Grain: bucketGrain}
 	lawful := func(c window.Class) bool { return rule.Admissions(c, events).Lawful }
 	if count(hold, admitted) > 0 && !slices.ContainsFunc(classes, lawful) {

@@ -29,6 +29,9 @@ func tokenRequirements() []Requirement {
 			Sentence: "One client that asks one request after the other is admitted its token limit in each window, and no more.",
 			Source:   "docs/reference.md rules 11-14; LiteLLM 17664",
 			Tolerances: []Tolerance{late, {
+				Value:  "a request without a whole answer may have cost nothing, or its cap",
+				Reason: "the target may not have had the answer either, and some limiters keep the estimate of a call that failed",
+			}, {
 				Value:  "a window may admit one request's cap (prompt bytes and max_tokens) less than the limit",
 				Reason: "a limiter that reserves may have no room for a whole estimate",
 			}, {
@@ -88,7 +91,7 @@ func judgeTokensKept(v *view) finding {
 
 func (v *view) tokensKept(k keyView) finding {
 	limit, late := *k.Limits.Tokens, lateCharges(k.attempts)
-	found, doubt := v.kept(limit, late, v.events(k.attempts, used))
+	found, doubt := v.kept(limit, late, v.events(k.attempts, surelyUsed))
 	if !found.Lawful && !doubt {
 		return finding{
 			verdict: Fail, message: fmt.Sprintf("%s was admitted %d tokens more than its limit allows", k.Alias, found.Excess+late),
@@ -126,7 +129,10 @@ func (v *view) refusalsExplained(k keyView, limit int64) bool {
 	for _, a := range k.attempts {
 		e := window.Event{ID: a.ID, From: a.Sent, To: v.decidedBy(a), Cost: a.Cap}
 		if a.outcome == admitted {
-			e.Admitted, e.Cost, e.To = true, used(a), a.Done+chargeDelay
+			e.Admitted, e.Cost, e.To = true, used(a), overAt(a)+chargeDelay
+			if !answeredWhole(a) {
+				e.Cost = max(e.Cost, mostOf(k, a)) // may keep its estimate
+			}
 			settled = max(settled, e.To)
 		} else if a.Sent < settled {
 			continue

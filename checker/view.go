@@ -249,6 +249,26 @@ func used(a seen) int64 {
 	return 0
 }
 
+// surelyUsed is the least that a limiter can know an admitted attempt to have
+// cost: nothing where no whole answer came of it, for the target may not have had
+// one either, and of several calls that succeeded the least. Who gave up a call
+// and made it again has the usage of one.
+func surelyUsed(a seen) int64 {
+	if !answeredWhole(a) {
+		return 0
+	}
+	least := int64(-1)
+	for _, c := range a.calls {
+		if c.Status == 200 && (least < 0 || c.Usage.Total < least) {
+			least = c.Usage.Total
+		}
+	}
+	if least < 0 {
+		return used(a)
+	}
+	return least
+}
+
 // events are the attempts as the window rules see them, each admission at the
 // given cost. What has no clear outcome is left out.
 func (v *view) events(attempts []seen, cost func(seen) int64) []window.Event {
