@@ -57,6 +57,28 @@ func TestDriftByHeaders(t *testing.T) {
 		b.h.Attempts[len(b.h.Attempts)-1].Sent = 900 * ms
 		b.wants(id, Inconclusive, "less than 500ms after", nil)
 	})
+	t.Run("a call ran on behind its answer", func(t *testing.T) {
+		b := newBook(t)
+		b.measured()
+		run(b, 3960, 3680) // 40 that were reserved have not come back
+		b.h.Calls[len(b.h.Calls)-2].Done = 1350 * ms
+		b.wants(id, Inconclusive, "less than 500ms after", nil)
+	})
+	t.Run("so did one that was sent before the first probe", func(t *testing.T) {
+		for first, second := range map[int64]int64{3900: 3720, 4000: 3720} { // reserved, and not charged yet
+			b := newBook(t)
+			b.measured()
+			b.scenario("drift-rest", id)
+			k := b.key(tokensOnly(4000))
+			other := func(l *line) { l.Asks = []string{"refund/unused-estimate"} }
+			asking := func(l *line) { l.Asks = []string{id} }
+			k.admit("traffic", 0, costing(40, 100, 30), other, func(l *line) { l.calls[0].Done = 900 * ms })
+			k.admit("probe-1", 700*ms, costing(40, 70, 30), left(first), asking)
+			k.admit("traffic", 1400*ms, costing(200, 300, 60), asking)
+			k.admit("probe-2", 2100*ms, costing(40, 70, 30), left(second), asking)
+			b.wants(id, Inconclusive, "less than 500ms after", nil)
+		}
+	})
 	t.Run("a sequence that outlasts a window may turn", func(t *testing.T) {
 		b := newBook(t)
 		b.measured()

@@ -42,8 +42,8 @@ func judgeRefund(v *view) finding {
 	switch {
 	case perProbe <= 0:
 		return undecided(fmt.Sprintf("the counter stood at %d and at %d after a probe: a window turned, it refills all the time, or it does not count", read[0].left, read[1].left))
-	case leak > 0 && !rested(failed, read[2].of):
-		return undecided(fmt.Sprintf("the counter was read less than %s after the failed calls had ended", chargeDelay))
+	case leak != 0 && !v.readAtRest(read...):
+		return readEarly("the calls before it")
 	case leak >= 0 && whole:
 		return f
 	case v.still(read[0].of, read[2].of):
