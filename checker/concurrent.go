@@ -104,7 +104,7 @@ func (v *view) lawfulTogether(keys []keyView, late time.Duration) bool {
 }
 
 func (v *view) burstRule(k keyView, late time.Duration) window.Rule {
-	rule := window.Rule{Limit: *k.Limits.Tokens, Window: max(v.Run.Window, 1)}
+	rule := window.Rule{Limit: *k.Limits.Tokens, Window: max(v.Run.Window, 1), Grain: bucketGrain}
 	if late > 0 {
 		rule.Limit += v.inFlight(k, late)
 	}

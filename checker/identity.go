@@ -163,7 +163,7 @@ func (j *joined) findTokenClasses() []window.Class {
 // refused, where so much may be charged too late to be seen.
 func (v *view) tokenClasses(k keyView, late int64) []window.Class {
 	events := v.events(k.attempts, used)
-	rule := window.Rule{Limit: *k.Limits.Tokens, Late: late, Window: v.Run.Window, Early: clockGrain}
+	rule := window.Rule{Limit: *k.Limits.Tokens, Late: late, Window: v.Run.Window, Early: clockGrain, Grain: bucketGrain}
 	if may, turns := turnsOnWholeSeconds(events); may && turns >= turnsNeeded {
 		rule.Early = wholeSecond
 	}

@@ -183,6 +183,16 @@ func TestTokensConcurrent(t *testing.T) {
 		k.admits(10, "burst", 4500*ms, cost, slow)
 		b.wants(id, Fail, "more than was in flight", nil)
 	})
+	t.Run("a bucket whose clock is a little ahead, asked slowly", func(t *testing.T) {
+		b := start(t)
+		for _, at := range []time.Duration{0, 7600 * ms} { // 200 come back in a second
+			k := b.key(tokensOnly(1000))
+			k.admits(5, "burst", at, cost, slow)
+			k.admit("burst", at+sec-4*ms, cost, slow)
+			k.refuses(19, "burst", at+sec-4*ms, cost)
+		}
+		b.wants(id, Inconclusive, "stretched", nil)
+	})
 	t.Run("an edge of a window on the clock excuses one burst", func(t *testing.T) {
 		b := start(t)
 		burst(b, 1000, 0, 10, 100*ms)
