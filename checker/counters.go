@@ -99,7 +99,7 @@ func readings(k keyView, names ...string) ([]reading, *finding) {
 // attempts on a fresh key, the first of which was its first.
 func (v *view) still(first, last seen) bool {
 	classes := v.requestClasses()
-	if !onlyOf(classes, window.FixedFirstUse, window.SlidingLog) || v.countsTokensOtherwise(classes) {
+	if !onlyOf(classes, window.FixedFirstUse, window.SlidingLog) || v.countsTokensOtherwise(classes) || v.tokensUnclear() {
 		return false
 	}
 	return v.decidedBy(last) < first.Sent+v.Run.Window-wholeSecond

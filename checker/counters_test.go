@@ -88,6 +88,13 @@ func TestDriftByHeaders(t *testing.T) {
 		b.h.Calls[len(b.h.Calls)-1].Received = 4501 * ms
 		b.wants(id, Inconclusive, "refilled or turned", nil)
 	})
+	t.Run("an answer was lost of those that tell how tokens are counted", func(t *testing.T) {
+		b := newBook(t)
+		b.measured()
+		b.tokenBucket().lose("ask", 30*sec)
+		run(b, 3960, 3830) // a bucket refills
+		b.wants(id, Inconclusive, "refilled or turned", nil)
+	})
 	t.Run("another counter's header", func(t *testing.T) {
 		b := newBook(t)
 		run(b, 3960, 3717)

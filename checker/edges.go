@@ -206,7 +206,7 @@ func aboveLimit(k keyView) (finding, bool) {
 func (v *view) nextWindow(k keyView) finding {
 	hold, fill := step(k.attempts, "hold"), step(k.attempts, "fill")
 	classes, needs := v.requestClasses(), []string{asksForClass}
-	if len(classes) == 0 {
+	if len(classes) == 0 || v.tokensUnclear() {
 		classes, needs = window.Classes(), nil
 	}
 	classes = append(slices.Clone(classes), v.classesOfTokens()...)

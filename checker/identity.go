@@ -143,6 +143,34 @@ func (j *joined) countsTokensOtherwise(requests []window.Class) bool {
 	return len(tokens) > 0 && !slices.ContainsFunc(tokens, func(c window.Class) bool { return slices.Contains(requests, c) })
 }
 
+// tokensUnclear says that one client asked for tokens, and that its answers do
+// not tell how they are counted: some were lost, or may have met an overload.
+func (j *joined) tokensUnclear() bool {
+	unclear := false
+	for _, k := range j.asked(asksForTokenClass) {
+		switch {
+		case k.Limits.Tokens == nil:
+		case !allClear(k.attempts) || slices.ContainsFunc(withOutcome(k.attempts, admitted), func(a seen) bool { return !answeredWhole(a) }):
+			unclear = true
+		case count(k.attempts, refused) > 0:
+			return false
+		}
+	}
+	return unclear
+}
+
+// classesForTokens are the classes by which tokens are judged where nothing else
+// is known of them: those of requests, or their own where no class explains both.
+func (j *joined) classesForTokens() []window.Class {
+	if j.tokensUnclear() {
+		return nil
+	}
+	if requests := j.requestClasses(); !j.countsTokensOtherwise(requests) {
+		return requests
+	}
+	return j.classesOfTokens()
+}
+
 // findTokenClasses returns the classes that explain what one client was admitted and
 // refused of tokens in the run.
 func (j *joined) findTokenClasses() []window.Class {
