@@ -25,7 +25,11 @@ func fairnessRequirements() []Requirement {
 			ID: "requests/refused-not-charged", Level: Must, Layer: Enforcement,
 			Sentence: "A refused request takes nothing from any counter of any kind.",
 			Source:   "docs/reference.md rule 4; LiteLLM 39309",
-			judge:    judgeRefusedFree,
+			Tolerances: []Tolerance{{
+				Value:  "a refusal within 1 s of an answer, on a key with slots",
+				Reason: "a limiter may free slots beside the answer",
+			}},
+			judge: judgeRefusedFree,
 		},
 		{
 			ID: "tokens/limit-usable", Level: Must, Layer: Enforcement,
@@ -124,6 +128,10 @@ func (v *view) refusedFree(k keyView) finding {
 				attempts: append(firstFew(ids(withOutcome(blocked, refused))), a.ID),
 			}
 		}
+	}
+	forSlots := !slices.ContainsFunc(certain(withOutcome(fill, refused)), func(a seen) bool { return !slotsMayBeTaken(k, a) })
+	if through := count(k.attempts, admitted); forSlots && int64(through) < *k.Limits.Requests {
+		return undecided(fmt.Sprintf("%d of %d requests were admitted on the key with %s, and others refused while its slots may have been taken: they are freed within %s of an answer", through, *k.Limits.Requests, describeLimits(k), slotFreed))
 	}
 	return passed(fmt.Sprintf("%s: %d refused, and all %d requests admitted", describeLimits(k), count(blocked, refused), count(k.attempts, admitted)))
 }

@@ -80,7 +80,7 @@ func TestRefusedNotCharged(t *testing.T) {
 		for i := range through {
 			k.admit("fill", sec+time.Duration(i)*10*ms)
 		}
-		return blocked, k.refuse("fill", 2*sec)
+		return blocked, k.refuse("fill", 2100*ms)
 	}
 	t.Run("not charged", func(t *testing.T) {
 		b := newBook(t)
@@ -96,6 +96,13 @@ func TestRefusedNotCharged(t *testing.T) {
 		b := newBook(t)
 		run(b, 3)
 		b.wants(id, Fail, "", nil)
+	})
+	t.Run("refused for a slot that was freed beside the answer", func(t *testing.T) {
+		b := newBook(t)
+		run(b, 3)
+		full := &b.h.Attempts[len(b.h.Attempts)-1]
+		full.Sent, full.Headers, full.Done = 1900*ms, 1902*ms, 1902*ms
+		b.wants(id, Inconclusive, "its slots may have been taken", nil)
 	})
 	t.Run("an overload fills nothing up", func(t *testing.T) {
 		b := newBook(t)
@@ -147,13 +154,6 @@ func TestTokensUsable(t *testing.T) {
 		k.refuse("ask", sec, cost)
 		b.wants(id, Pass, "1 refusals", nil)
 	})
-	t.Run("what was used two windows ago does not", func(t *testing.T) {
-		b, k := start(t)
-		k.admits(9, "ask", 0, cost)
-		wrong := k.refuse("ask", 11*sec, cost)
-		b.wants(id, Fail, "1 times", []int{wrong})
-	})
-	t.Run("an overload", func(t *testing.T) {
 	for name, failed := range map[string]change{
 		"a call that failed":       upstreamFails,
 		"an answer that was lost":  func(l *line) { l.Status, l.Error = 0, history.Reset },
@@ -177,6 +177,13 @@ func TestTokensUsable(t *testing.T) {
 			b.wants(id, Fail, "", []int{wrong})
 		})
 	}
+	t.Run("what was used two windows ago does not", func(t *testing.T) {
+		b, k := start(t)
+		k.admits(9, "ask", 0, cost)
+		wrong := k.refuse("ask", 11*sec, cost)
+		b.wants(id, Fail, "1 times", []int{wrong})
+	})
+	t.Run("an overload", func(t *testing.T) {
 		b, k := start(t)
 		k.admits(9, "ask", 0, cost)
 		k.refuse("ask", sec, cost)

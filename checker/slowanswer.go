@@ -95,7 +95,23 @@ func firstTroubleOrStatus(attempts []seen) string {
 	return describe(attempts[0])
 }
 
-// falselyRefused are the refusals for which both limits had room.
+// slotsMayBeTaken says whether all slots of a key may have been taken when one
+// of its requests was refused: they may be freed beside the answer.
+func slotsMayBeTaken(k keyView, refusal seen) bool {
+	if k.Limits.Parallel == nil {
+		return false
+	}
+	taken := int64(0)
+	for _, a := range k.attempts {
+		mayHold := a.outcome != refused || a.doubtful
+		if mayHold && a.Sent <= toldAt(refusal) && overAt(a)+slotFreed > refusal.Sent {
+			taken++
+		}
+	}
+	return taken >= *k.Limits.Parallel
+}
+
+// falselyRefused are the refusals for which both limits and the slots had room.
 func (v *view) falselyRefused(k keyView) []seen {
 	roomFor := func(limit *int64, spent []window.Spent, cost func(seen) int64) map[int]bool {
 		room := map[int]bool{}
@@ -109,7 +125,7 @@ func (v *view) falselyRefused(k keyView) []seen {
 	byRequests := roomFor(k.Limits.Requests, v.spentRequests(k.attempts), one)
 	var wrong []seen
 	for _, a := range k.attempts {
-		if byTokens[a.ID] && byRequests[a.ID] {
+		if byTokens[a.ID] && byRequests[a.ID] && !slotsMayBeTaken(k, a) {
 			wrong = append(wrong, a)
 		}
 	}
@@ -130,9 +146,20 @@ func (v *view) spentTokens(k keyView) []window.Spent {
 		if a.outcome == admitted {
 			cost = used(a)
 		}
+		if a.outcome != admitted || !answeredWhole(a) {
+			cost = max(cost, most)
+		}
+		spent = append(spent,
+			window.Spent{From: a.Sent, To: overAt(a) + v.remembered(), Cost: cost, Cap: cost},
+			window.Spent{From: a.Sent, To: overAt(a) + chargeDelay, Cap: max(0, most-cost)},
+		)
 	}
 	return spent
 }
+
+// answeredWhole says whether an attempt has a whole answer of success, which the
+// target then had too.
+func answeredWhole(a seen) bool { return a.Status/100 == 2 && a.Error == "" && !a.ErrorEvent }
 
 // mostOf is the most that a limiter may count an attempt at before it knows. A
 // request without a cap states no max_tokens and may be counted at anything.
@@ -157,10 +184,6 @@ func describeLimits(k keyView) string {
 	var parts []string
 	if k.Limits.Requests != nil {
 		parts = append(parts, "a request limit")
-// answeredWhole says whether an attempt has a whole answer of success, which the
-// target then had too.
-func answeredWhole(a seen) bool { return a.Status/100 == 2 && a.Error == "" && !a.ErrorEvent }
-
 	}
 	if k.Limits.Tokens != nil {
 		parts = append(parts, "a token limit")

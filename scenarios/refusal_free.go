@@ -48,7 +48,15 @@ func refusalFree() Scenario {
 					if err := s.Wait(ctx, freed); err != nil {
 						return err
 					}
-					return s.fillUp(ctx, key, tries, cheap("fill", asks, false))
+					if err := s.fillUp(ctx, key, tries-1, cheap("fill", asks, false)); err != nil {
+						return err
+					}
+					// What was refused may have been for the slot of the one before.
+					if err := s.Wait(ctx, freed); err != nil {
+						return err
+					}
+					_, err = s.Send(ctx, key, cheap("fill", asks, false))
+					return err
 				},
 				func() error {
 					key, err := s.Key(ctx, history.Limits{Requests: limit(byTokens), Tokens: limit(tokens)})
