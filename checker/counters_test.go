@@ -152,7 +152,8 @@ func TestDriftByFilling(t *testing.T) {
 		"the limit":                     {15, Pass, Pass},
 		"a cap less":                    {14, Pass, Pass},
 		"charged after the answer":      {18, Pass, Pass}, // three may be on their way
-		"full far below the limit":      {13, Fail, Fail},
+		"what was reserved comes late":  {13, Pass, Pass}, // of three requests, 20 each
+		"full far below the limit":      {12, Fail, Fail},
 		"full at half":                  {6, Fail, Fail},
 		"much more than the limit":      {26, Inconclusive, Inconclusive}, // 4.5 s: the window may have turned
 		"a third more, within a window": {20, Inconclusive, Fail},

@@ -142,7 +142,7 @@ func (v *view) disconnectByFilling(k keyView, left []seen, b bounds) finding {
 		attempts: append(ids(left), full.ID),
 	}
 	switch {
-	case rest-slop > b.most:
+	case rest-slop-stillReserved(k.attempts, full) > b.most:
 		return f
 	case rest+slop+lateCharges(k.attempts) >= b.least:
 		return passed(fmt.Sprintf("%d clients that left are charged about %d tokens (lawful: %d to %d)", len(left), rest, b.least, b.most))

@@ -118,9 +118,10 @@ func (v *view) refundByFilling() finding {
 	leak := control.tokens - after.tokens
 	// The control was over its limit by what had not been charged yet. What the
 	// other one was over it may be too little charged.
-	slop := cost + control.late
+	// Of either something that was reserved may not have come back yet.
+	slop := cost + control.late + stillReserved(after.key.attempts, after.full)
 	if leak < 0 {
-		slop = cost + lateCharges(after.key.attempts)
+		slop = cost + lateCharges(after.key.attempts) + stillReserved(control.key.attempts, control.full)
 	}
 	f := refundVerdict(leak, slop, failed, finding{
 		expected: fmt.Sprintf("%d requests of %d tokens fill the key up, as they do without failed calls", control.admitted, cost),

@@ -111,6 +111,7 @@ func TestRefundByFilling(t *testing.T) {
 		"one apart":                {9, 10, Pass, Pass},
 		"charged after the answer": {11, 13, Pass, Pass},
 		"keeps the estimates":      {3, 10, Inconclusive, Warn},
+		"reserved a little late":   {8, 10, Pass, Pass},
 		"keeps some":               {7, 10, Inconclusive, Fail},
 		"nothing left":             {0, 10, Inconclusive, Warn},
 		"gives back too much":      {16, 10, Inconclusive, Fail},

@@ -162,6 +162,19 @@ func lateCharges(attempts []seen) int64 {
 	return most
 }
 
+// stillReserved is the most that requests of a key may have held beyond what
+// they used when one was refused: a limiter that charges beside the answer gives
+// back what was reserved and not used there too.
+func stillReserved(attempts []seen, full seen) int64 {
+	var held int64
+	for _, a := range attempts {
+		if a.outcome == admitted && a.Sent <= full.Sent && overAt(a)+chargeDelay > full.Sent {
+			held += max(0, a.Cap-used(a))
+		}
+	}
+	return held
+}
+
 // cutWindows is what a client got in windows, each opened by the first
 // admission after the former.
 type cutWindows struct {
