@@ -60,6 +60,8 @@ func Catalogue() []Limiter {
 	}, Limiter{
 		Name: "own-estimate", Sentence: "reserves an estimate of its own: half as much again as the reference's",
 		Apply: func(p *sim.Parts) { p.Store = &ownEstimate{Store: p.Store} },
+	}, Limiter{
+		Name: "own-tokenizer", Sentence: "reserves an estimate of its own, by a tokenizer that cuts texts of one length into more or fewer words", Apply: tokenizing,
 	})
 }
 
