@@ -120,8 +120,13 @@ func (v *view) basisOf(k keyView) finding {
 	// Shares are compared in tokens of the smaller amount.
 	least := float64(min(plain.cached, streams.cached))
 	if apart := math.Abs(plain.share()-streams.share()) * least; apart > plain.slack+streams.slack {
-		if streams.share() < plain.share() && !v.still(v.firstOf(k), streams.second.of) {
-			return v.maybeRose(streams)
+		// Whichever fell by less may have risen meanwhile.
+		less := plain
+		if streams.share() < plain.share() {
+			less = streams
+		}
+		if !v.still(v.firstOf(k), less.second.of) {
+			return v.maybeRose(less)
 		}
 		f := streams.broken("cached tokens count otherwise on streams than on plain answers")
 		f.expected = fmt.Sprintf("%.0f %% of them, as of the %d on plain answers", 100*plain.share(), plain.cached)

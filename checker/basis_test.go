@@ -61,7 +61,7 @@ func TestBasis(t *testing.T) {
 		"cached tokens twice":            {400, 400, Fail, Fail, "plain answers with cached tokens are charged more than they used"},
 		"cached tokens twice on streams": {200, 400, Fail, Fail, "streams with cached tokens are charged more"},
 		"streams of less":                {200, 100, Fail, Inconclusive, "of streams with cached tokens not even"},
-		"all on streams, none on plain":  {200, 300, Fail, Fail, "count otherwise on streams"},
+		"all on streams, none on plain":  {200, 300, Fail, Inconclusive, "count otherwise on streams"},
 		"none on streams, all on plain":  {300, 200, Fail, Inconclusive, ""},
 		"a counter that rose meanwhile":  {-500, -500, Fail, Inconclusive, ""},
 		"a little more on streams":       {200, 230, Pass, Pass, ""},
@@ -88,6 +88,8 @@ func TestBasis(t *testing.T) {
 	t.Run("what shows that streams differ", func(t *testing.T) {
 		b := newBook(t)
 		basisSheet(b, 3500, 3300, 3000)
+		b.wants(basisID, Inconclusive, "plain answers used 300 tokens, 100 of them cached: too little was charged, or it refilled", nil)
+		b.measured()
 		b.wants(basisID, Fail, "", []int{4, 5, 6, 7, 8, 9, 10})
 		if r := b.verdict(basisID); r.Expected != "0 % of them, as of the 100 on plain answers" || r.Observed != "100 % of 100" {
 			t.Errorf("expected %q, observed %q", r.Expected, r.Observed)

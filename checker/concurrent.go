@@ -74,7 +74,7 @@ func judgeTokensConcurrent(v *view) finding {
 func (v *view) lawfulTogether(keys []keyView, late time.Duration) bool {
 	each := func(class window.Class) bool {
 		for _, k := range keys {
-			if !v.burstRule(k, late).Admissions(class, v.events(k.attempts, used)).Lawful {
+			if !v.burstRule(k, late).Admissions(class, v.events(k.attempts, surelyUsed)).Lawful {
 				return false
 			}
 		}
@@ -92,7 +92,7 @@ func (v *view) lawfulTogether(keys []keyView, late time.Duration) bool {
 		own := v.burstRule(k, late)
 		rule.Limit, rule.Window = max(rule.Limit, own.Limit), own.Window
 		var end time.Duration
-		for _, e := range v.events(k.attempts, used) {
+		for _, e := range v.events(k.attempts, surelyUsed) {
 			end = max(end, e.To)
 			e.From += offset
 			e.To += offset
@@ -104,7 +104,7 @@ func (v *view) lawfulTogether(keys []keyView, late time.Duration) bool {
 }
 
 func (v *view) burstRule(k keyView, late time.Duration) window.Rule {
-	rule := window.Rule{Limit: *k.Limits.Tokens, Window: max(v.Run.Window, 1)}
+	rule := window.Rule{Limit: *k.Limits.Tokens, Window: max(v.Run.Window, 1), Grain: bucketGrain}
 	if late > 0 {
 		rule.Limit += v.inFlight(k, late)
 	}

@@ -19,8 +19,8 @@ func (v *view) countedByFilling(k keyView, traffic []seen) finding {
 		}
 	}
 	total, limit, slop := tokensOf(spent), *k.Limits.Tokens, full.Cap
-	room := slop + lateCharges(fills)
-	if total >= limit-slop && total <= limit+room {
+	room, least := slop+lateCharges(fills), limit-slop-stillReserved(k.attempts, full)
+	if total >= least && total <= limit+room {
 		if streamed := tokensOf(traffic); traffic[0].Stream && total >= limit-slop+streamed {
 			return undecided(fmt.Sprintf("the key was full at %d of %d tokens, %d of them by streams: it may be that charges came late, and that the streams were not counted", total, limit, streamed))
 		}

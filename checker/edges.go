@@ -206,12 +206,12 @@ func aboveLimit(k keyView) (finding, bool) {
 func (v *view) nextWindow(k keyView) finding {
 	hold, fill := step(k.attempts, "hold"), step(k.attempts, "fill")
 	classes, needs := v.requestClasses(), []string{asksForClass}
-	if len(classes) == 0 {
+	if len(classes) == 0 || v.tokensUnclear() {
 		classes, needs = window.Classes(), nil
 	}
 	classes = append(slices.Clone(classes), v.classesOfTokens()...)
 	late := lateCharges(k.attempts)
-	events := v.events(k.attempts, used)
+	events := v.events(k.attempts, surelyUsed)
 	rule := window.Rule{Limit: *k.Limits.Tokens, Late: late, Window: v.Run.Window, Early: wholeSecond, Grain: bucketGrain}
 	lawful := func(c window.Class) bool { return rule.Admissions(c, events).Lawful }
 	if count(hold, admitted) > 0 && !slices.ContainsFunc(classes, lawful) {

@@ -25,6 +25,24 @@ func (b *book) measuredOnClock() *sheet {
 	return k
 }
 
+// tokensOnClock enters the scenarios that tell how tokens are counted: as
+// measuredOnClock counts requests, by a limiter that reserves.
+func (b *book) tokensOnClock() *sheet {
+	k := b.scenario("tokens-sequential", asksForTokenClass).key(tokensOnly(1000))
+	cost := costing(250, 250, 250)
+	for i, at := range []time.Duration{3 * sec, 5010 * ms, 14 * sec, 15010 * ms} {
+		for j := range 4 {
+			k.admit("ask", at+msTimes(j)*10*ms, cost)
+		}
+		k.refuses(16, "ask", at+40*ms, cost)
+		if i%2 == 0 {
+			k.refuse("ask", at.Truncate(window5)+4980*ms, cost)
+		}
+	}
+	b.scenario("drift-edge", asksForReserving).key(tokensOnly(1310)).refuse("never", 0)
+	return k
+}
+
 func TestStraddlingBurst(t *testing.T) {
 	const id = "requests/straddling-burst"
 	// A window of 3 opens at 0; the burst of 6 is under way at its end.

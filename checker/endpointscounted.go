@@ -88,8 +88,8 @@ func (v *view) chargedBetween(traffic []seen, first, second reading, what string
 		needs:    []string{asksForClass},
 	}
 	switch {
-	case !rested(traffic, second.of):
-		f = undecided(fmt.Sprintf("the counter was read less than %s after the traffic had ended", chargeDelay))
+	case !v.readAtRest(first, second):
+		f = readEarly("the traffic")
 	case !v.still(v.byKey[first.of.Key][0], second.of):
 		f = undecidedByClass(fmt.Sprintf("the counter fell by %d of %d tokens: too little was charged, or it refilled or turned meanwhile", fell, want))
 	}

@@ -76,6 +76,16 @@ func TestEndpointsCountedByHeaders(t *testing.T) {
 		k.admit("probe-2", 20*ms, left(410), costing(40, 100, 20))
 		b.wants(countedID, Inconclusive, "was read less than", nil)
 	})
+	t.Run("what was reserved before comes back meanwhile", func(t *testing.T) {
+		b := newBook(t)
+		b.measured()
+		k := b.scenario("endpoint-embeddings", countedID).key(both(19, 410))
+		k.admit("other", 0, costing(40, 160, 20), func(l *line) { l.calls[0].Done = 900 * ms })
+		k.admit("probe-1", 700*ms, left(250), costing(40, 100, 20))
+		k.admits(3, "traffic", 710*ms, costing(40, 100, 20))
+		k.admit("probe-2", 1400*ms, left(210), costing(40, 100, 20))
+		b.wants(countedID, Inconclusive, "was read less than", nil)
+	})
 	t.Run("traffic that failed", func(t *testing.T) {
 		b := newBook(t).scenario("endpoint-embeddings", countedID)
 		k := b.key(both(19, 410))

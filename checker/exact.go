@@ -147,13 +147,13 @@ func judgeSteady(v *view) finding {
 	creep := sums[len(sums)-1] - sums[0]
 	falls := slices.IsSortedFunc(sums, func(a, b int64) int { return int(b - a) })
 	rises := slices.IsSorted(sums)
-	odd := slices.Max(sums)-slices.Min(sums) > wavers && !slices.Contains(v.requestClasses(), window.FixedClock)
+	odd := slices.Max(sums)-slices.Min(sums) > wavers && !slices.Contains(v.classesForTokens(), window.FixedClock)
 	switch {
 	case max(creep, -creep) <= wavers && odd:
 		return undecided(fmt.Sprintf("windows of the same traffic admitted %s tokens more, which does not creep and is not the same", told))
 	case max(creep, -creep) <= wavers:
 		return passed(fmt.Sprintf("%d windows of the same traffic admitted %s tokens more each", len(sums), told))
-	case !falls && !rises || len(slices.Compact(slices.Clone(sums))) <= creepSteps || !givesAllBackAfterOne(v.requestClasses()):
+	case !falls && !rises || len(slices.Compact(slices.Clone(sums))) <= creepSteps || !givesAllBackAfterOne(v.classesForTokens()):
 		return undecided(fmt.Sprintf("windows of the same traffic admitted %s tokens more, which some class of limiter may do, or the target is out of time", told))
 	}
 	if why := v.notInWindows(k, rounds, wavers); why != "" {
@@ -185,7 +185,7 @@ func (v *view) notInWindows(k keyView, rounds [][]seen, wavers int64) string {
 			over = max(over, overAt(a))
 		}
 	}
-	if !slices.Contains(v.requestClasses(), window.FixedClock) {
+	if !slices.Contains(v.classesForTokens(), window.FixedClock) {
 		return ""
 	}
 	// Windows on the clock may turn in the midst of several rounds. One rule for

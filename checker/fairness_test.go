@@ -44,6 +44,16 @@ func TestOneUpstreamCall(t *testing.T) {
 		twice := k.admit("burst", sec, again(500, 5*ms))
 		b.wants(id, Fail, "", []int{twice})
 	})
+	for name, brokenOff := range map[string]func(*history.Call){
+		"made again when its time was up":   func(c *history.Call) { c.Gone = true },
+		"made again when it had broken off": func(c *history.Call) { c.Cut = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, k := start(t)
+			k.admit("burst", sec, streamed, again(200, 5*ms), func(l *line) { brokenOff(&l.calls[0]) })
+			b.wants(id, Pass, "", nil)
+		})
+	}
 	t.Run("nothing reached the provider", func(t *testing.T) {
 		b, k := start(t)
 		k.refuse("burst", sec)
@@ -70,7 +80,7 @@ func TestRefusedNotCharged(t *testing.T) {
 		for i := range through {
 			k.admit("fill", sec+time.Duration(i)*10*ms)
 		}
-		return blocked, k.refuse("fill", 2*sec)
+		return blocked, k.refuse("fill", 2100*ms)
 	}
 	t.Run("not charged", func(t *testing.T) {
 		b := newBook(t)
@@ -86,6 +96,13 @@ func TestRefusedNotCharged(t *testing.T) {
 		b := newBook(t)
 		run(b, 3)
 		b.wants(id, Fail, "", nil)
+	})
+	t.Run("refused for a slot that was freed beside the answer", func(t *testing.T) {
+		b := newBook(t)
+		run(b, 3)
+		full := &b.h.Attempts[len(b.h.Attempts)-1]
+		full.Sent, full.Headers, full.Done = 1900*ms, 1902*ms, 1902*ms
+		b.wants(id, Inconclusive, "its slots may have been taken", nil)
 	})
 	t.Run("an overload fills nothing up", func(t *testing.T) {
 		b := newBook(t)
@@ -137,6 +154,29 @@ func TestTokensUsable(t *testing.T) {
 		k.refuse("ask", sec, cost)
 		b.wants(id, Pass, "1 refusals", nil)
 	})
+	for name, failed := range map[string]change{
+		"a call that failed":       upstreamFails,
+		"an answer that was lost":  func(l *line) { l.Status, l.Error = 0, history.Reset },
+		"an answer that was cut":   func(l *line) { l.Error = history.Cut },
+		"an answer that came late": status(504),
+	} {
+		t.Run(name+" may keep its estimate", func(t *testing.T) {
+			b, k := start(t)
+			k.admit("ask", 0, cost, failed)
+			for i := range 7 {
+				k.admit("ask", time.Duration(i+1)*100*ms, cost)
+			}
+			k.refuse("ask", 2*sec, cost) // 100 and 350 of 500
+			b.wants(id, Pass, "1 refusals", nil)
+			b, k = start(t)
+			k.admit("ask", 0, cost, failed)
+			for i := range 6 {
+				k.admit("ask", time.Duration(i+1)*100*ms, cost)
+			}
+			wrong := k.refuse("ask", 2*sec, cost)
+			b.wants(id, Fail, "", []int{wrong})
+		})
+	}
 	t.Run("what was used two windows ago does not", func(t *testing.T) {
 		b, k := start(t)
 		k.admits(9, "ask", 0, cost)

@@ -51,7 +51,7 @@ func TestFigures(t *testing.T) {
 			k := b.key(both(1000, 2000))
 			k.admit("slow", 0, costing(2000, 0, 0), func(l *line) { l.Cap, l.MaxTokens = 0, nil }, taking(6*sec))
 			k.refuse("touch", 10300*ms, costing(1, 13, 1))
-			k.refuse("probe", 11625*ms, costing(1, 13, 1))
+			k.refuse("probe", 12200*ms, costing(1, 13, 1))
 			k.admit("probe-later", 13600*ms, costing(1, 13, 1))
 		}, "locked 3.3 s"},
 		{"tokens/window-reopens", func(b *book) {

@@ -216,8 +216,17 @@ func TestTokensCountedOtherwise(t *testing.T) {
 		enter func(*book)
 		want  bool
 	}{
-		"nothing asked":          {func(*book) {}, false},
-		"a bucket, far apart":    {func(b *book) { b.tokenBucket() }, true},
+		"nothing asked":       {func(*book) {}, false},
+		"a bucket, far apart": {func(b *book) { b.tokenBucket() }, true},
+		"a bucket whose clock is a little ahead": {func(b *book) {
+			k := b.scenario("tokens-sequential", asksForTokenClass).key(tokensOnly(1000))
+			k.admit("ask", 0, costing(1000, 1000, 1000))
+			for i := range 10 {
+				at := 2 * msTimes(i+1) * sec
+				k.refuse("ask", at-200*ms, costing(0, 400, 400))
+				k.admit("ask", at-4*ms, costing(400, 400, 400))
+			}
+		}, true},
 		"it may be charged late": {func(b *book) { asked(b) }, false},
 		"it reserves":            {func(b *book) { asked(b); b.scenario("e", asksForReserving).key(tokensOnly(9)).refuse("never", 0) }, true},
 		"it reserves nothing":    {func(b *book) { asked(b); b.scenario("e", asksForReserving).key(tokensOnly(9)).admit("never", 0) }, false},

@@ -47,7 +47,7 @@ func leftBounds(attempts []seen) bounds {
 	for _, a := range attempts {
 		for _, c := range a.calls {
 			chunk := largestChunk(c)
-			received := min(receivedOf(a, c), c.Usage.Completion)
+			received := min(receivedOf(a, c), c.Usage.Completion, int64(a.Events)*chunk)
 			b.least += c.Usage.Prompt + max(0, received-chunk)
 			b.most += max(a.Cap, c.Usage.Total) + chunk
 		}
@@ -67,10 +67,11 @@ func largestChunk(c history.Call) int64 {
 	return (c.Produced + int64(c.Chunks) - 1) / int64(c.Chunks)
 }
 
-// receivedOf is what a client that left had received of a call, as far as it is
-// sure: proxies may read a stream to its end when the client has left, and pass
+// receivedOf is what a client that left can have received of a call by the time
+// it had: proxies may read a stream to its end when the client has left, and pass
 // it on late. The provider sends evenly, so that a client has as large a part of
-// it as it has read for of the time.
+// it as it has read for of the time, and no more than its events held: proxies
+// gather what they pass on, and begin with a comment.
 func receivedOf(a seen, c history.Call) int64 {
 	sending, reading := c.Done-c.FirstByte, a.Done-a.FirstByte
 	switch {
@@ -142,7 +143,7 @@ func (v *view) disconnectByFilling(k keyView, left []seen, b bounds) finding {
 		attempts: append(ids(left), full.ID),
 	}
 	switch {
-	case rest-slop > b.most:
+	case rest-slop-stillReserved(k.attempts, full) > b.most:
 		return f
 	case rest+slop+lateCharges(k.attempts) >= b.least:
 		return passed(fmt.Sprintf("%d clients that left are charged about %d tokens (lawful: %d to %d)", len(left), rest, b.least, b.most))

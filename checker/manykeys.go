@@ -92,7 +92,7 @@ func (v *view) limitedAmongMany(k keyView, name string, classes []window.Class) 
 // keptByThese is what the nearest of these classes says of the admissions of one
 // key.
 func (v *view) keptByThese(classes []window.Class, limit, late int64, events []window.Event) window.Finding {
-	rule := window.Rule{Limit: limit, Late: late, Window: v.Run.Window, Early: clockGrain}
+	rule := window.Rule{Limit: limit, Late: late, Window: v.Run.Window, Early: clockGrain, Grain: bucketGrain}
 	if may, _ := turnsOnWholeSeconds(events); may {
 		rule.Early = wholeSecond
 	}

@@ -78,6 +78,26 @@ func TestManyKeys(t *testing.T) {
 		fresh.lose("fresh", 2*sec)
 		b.wants(id, Inconclusive, "neither admitted nor refused", nil)
 	})
+	t.Run("a bucket whose clock is a little ahead", func(t *testing.T) {
+		b := newBook(t)
+		k := b.scenario("requests-windows", asksForClass).key(perWindow(10))
+		for _, at := range []time.Duration{0, 22500 * ms} { // no phase of a clock explains both
+			k.admits(10, "burst", at)
+			k.refuse("burst", at+400*ms)
+			k.admit("burst", at+500*ms)
+			k.admit("burst", at+sec)
+		}
+		if class := Judge(&b.h).Class; class != "token bucket" {
+			t.Fatalf("class: %s", class)
+		}
+		b.scenario("isolation-many-keys", id)
+		old := b.key(perWindow(10))
+		old.admits(10, "use-up", 0)
+		b.key(perWindow(10)).admit("crowd", 100*ms)
+		old.admit("old", 496*ms)
+		old.refuse("old", 600*ms)
+		b.wants(id, Inconclusive, "1 of 1 keys were served", nil)
+	})
 	t.Run("nothing refused", func(t *testing.T) {
 		b := newBook(t).scenario("isolation-many-keys", id)
 		b.key(perWindow(limit)).admits(2, "fresh", 0)

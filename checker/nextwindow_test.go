@@ -95,6 +95,26 @@ func TestOwnWindow(t *testing.T) {
 		k.admit("fill", 9800*ms, costing(400, 500, 300)) // 3000 of 2000 and what came back
 		b.wants(id, Pass, "", nil)
 	})
+	t.Run("how tokens are counted was asked, and an answer does not tell", func(t *testing.T) {
+		for name, unclear := range map[string]func(*sheet){
+			"lost":     func(k *sheet) { k.lose("ask", 30*sec, costing(0, 400, 400)) },
+			"overload": func(k *sheet) { k.refuse("ask", 30*sec, costing(0, 400, 400), status(503)) },
+			"cut":      func(k *sheet) { k.admit("ask", 30*sec, costing(400, 400, 400), status(502)) },
+		} {
+			b := newBook(t)
+			b.measured()
+			unclear(b.tokenBucket())
+			k := held(b)
+			for i := range 5 {
+				k.admit("fill", 6*sec+600*ms*msTimes(i), costing(400, 500, 300))
+			}
+			k.refuse("fill", 9*sec, costing(0, 500, 300))
+			k.admit("fill", 9800*ms, costing(400, 500, 300)) // 3000 of 2000 and what came back
+			if r := b.verdict(id); r.Verdict != Pass {
+				t.Errorf("%s: %s (%s)", name, r.Verdict, r.Message)
+			}
+		}
+	})
 	t.Run("tokens of which two classes are possible", func(t *testing.T) {
 		b := newBook(t)
 		b.measured()

@@ -77,8 +77,9 @@ func (v *view) slotsAsked(k keyView, name string, limit int) finding {
 	return undecided(fmt.Sprintf("of %d requests at once none was refused, and %d were in flight: the target itself did not send more on at a time", len(burst), peak))
 }
 
-// peak is the most calls of these attempts that certainly were in flight at one
-// instant, and the attempts that were.
+// peak is the most of these attempts that certainly were in flight at one
+// instant, and which they were. A request that is tried again while its first
+// call has not noticed yet takes no second slot.
 func (v *view) peak(attempts []seen) (int, []seen) {
 	type edge struct {
 		at    time.Duration
@@ -103,12 +104,15 @@ func (v *view) peak(attempts []seen) (int, []seen) {
 		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.delta, b.delta))
 	})
 	var now, most []seen
+	calls := map[int]int{} // in flight, by attempt
 	for _, e := range edges {
-		if e.delta < 0 {
+		calls[e.of.ID] += e.delta
+		switch n := calls[e.of.ID]; {
+		case e.delta < 0 && n == 0:
 			now = slices.DeleteFunc(now, func(a seen) bool { return a.ID == e.of.ID })
-			continue
+		case e.delta > 0 && n == 1:
+			now = append(now, e.of)
 		}
-		now = append(now, e.of)
 		if len(now) > len(most) {
 			most = slices.Clone(now)
 		}

@@ -73,6 +73,27 @@ func TestParallelKept(t *testing.T) {
 		k.admit("hold", 990*ms, arriving(20*ms), hold)
 		b.wants(id, Pass, "peak 3", nil)
 	})
+	// twice has a request tried again while its first call runs on.
+	twice := func(l *line) {
+		c := l.calls[0]
+		c.Received += 200 * ms
+		l.calls[0].Gone = true
+		l.calls[0].Done = c.Received + 100*ms
+		l.calls = append(l.calls, c)
+	}
+	t.Run("a request that is tried again takes one slot", func(t *testing.T) {
+		b, k := start(t)
+		k.admits(3, "hold", 0, hold, twice)
+		k.refuses(12, "hold", 0)
+		b.wants(id, Pass, "peak 3 of 3", nil)
+	})
+	t.Run("and keeps it until its last call has ended", func(t *testing.T) {
+		b, k := start(t)
+		through := k.admits(3, "hold", 0, hold, twice)
+		k.refuses(12, "hold", 0)
+		more := k.admit("hold", 500*ms, hold)
+		b.wants(id, Fail, "4 requests", append(through, more))
+	})
 	t.Run("queued", func(t *testing.T) {
 		b, k := start(t)
 		for i := range 15 {

@@ -9,6 +9,10 @@ import (
 // notice it yet, and a limiter that decides takes a hundredth of it.
 const quickRefusal = 250 * time.Millisecond
 
+// slowNeeded is how many refusals must have been slow: a single one may have met
+// a pause of the target.
+const slowNeeded = 2
+
 func quickRequirements() []Requirement {
 	return []Requirement{{
 		ID: "refusal/quick", Level: Should, Layer: Contract,
@@ -17,6 +21,9 @@ func quickRequirements() []Requirement {
 		Tolerances: []Tolerance{{
 			Value:  "the quickest of the refusals that were sent alone on their key counts",
 			Reason: "clients of a burst share one proxy, and wait for each other",
+		}, {
+			Value:  "a single slow refusal: INCONCLUSIVE",
+			Reason: "it may have met a pause of the target",
 		}, {
 			Value:  "what the slowest admitted request of the key took beside its upstream call comes on top",
 			Reason: "a target that is busy or far away is slow in all that it says",
@@ -47,6 +54,8 @@ func judgeQuick(v *view) finding {
 	switch {
 	case n == 0:
 		return undecided("no request that was sent alone was refused")
+	case least >= quickRefusal && n < slowNeeded:
+		return undecided(fmt.Sprintf("the only refusal that was sent alone took %s longer than an admission, and may have met a pause of the target", seconds(least)))
 	case least >= quickRefusal:
 		return finding{
 			verdict: Fail, message: fmt.Sprintf("each of %d refusals that were sent alone took at least %s longer than an admission", n, seconds(least)),

@@ -42,7 +42,14 @@ func TestRefusalQuick(t *testing.T) {
 		b, k := start(t)
 		k.admit("use-up", 0, taking(900*ms), func(l *line) { l.calls[0].FirstByte = l.calls[0].Done })
 		slow := k.refuse("use-up", sec, arriving(400*ms))
+		k.refuse("ask-late", 2*sec, arriving(500*ms))
 		b.wants(id, Warn, "", []int{slow})
+	})
+	t.Run("a single one that was slow", func(t *testing.T) {
+		b, k := start(t)
+		k.admits(2, "use-up", 0)
+		k.refuse("use-up", sec, arriving(1200*ms))
+		b.wants(id, Inconclusive, "may have met a pause", nil)
 	})
 	t.Run("in a crowd", func(t *testing.T) {
 		b, k := start(t)

@@ -63,6 +63,13 @@ func TestRefundByHeaders(t *testing.T) {
 		b.h.Attempts[4].Sent = 1400 * ms
 		b.wants(id, Inconclusive, "less than 500ms after", nil)
 	})
+	t.Run("what the first probe had reserved came back between the others", func(t *testing.T) {
+		b := newBook(t)
+		b.measured()
+		run(b, 2930, 2890, 2880)
+		b.h.Calls[len(b.h.Calls)-5].Done = 300 * ms
+		b.wants(id, Inconclusive, "less than 500ms after", nil)
+	})
 	t.Run("a call that was to fail was served", func(t *testing.T) {
 		b := newBook(t)
 		run(b, 2960, 2920, 2680)
@@ -104,6 +111,7 @@ func TestRefundByFilling(t *testing.T) {
 		"one apart":                {9, 10, Pass, Pass},
 		"charged after the answer": {11, 13, Pass, Pass},
 		"keeps the estimates":      {3, 10, Inconclusive, Warn},
+		"reserved a little late":   {8, 10, Pass, Pass},
 		"keeps some":               {7, 10, Inconclusive, Fail},
 		"nothing left":             {0, 10, Inconclusive, Warn},
 		"gives back too much":      {16, 10, Inconclusive, Fail},

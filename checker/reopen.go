@@ -93,7 +93,7 @@ func (v *view) reopened(k keyView, classes []window.Class) finding {
 	if len(before) == 0 || len(again) == 0 {
 		return undecided(fmt.Sprintf("%s was not used up and asked again", k.Alias))
 	}
-	silent := again[0].Sent - lastEnd(before)
+	silent := again[0].Sent - lastOver(before)
 	owed, needs := limit, []string(nil)
 	if silent < 2*v.Run.Window {
 		if givesAllBackAfterOne(classes) {
@@ -130,6 +130,16 @@ func lastEnd(attempts []seen) time.Duration {
 	var last time.Duration
 	for _, a := range attempts {
 		last = max(last, a.Done)
+	}
+	return last
+}
+
+// lastOver is when all attempts were over for their clients and upstream: who
+// lost an answer may have been counted later.
+func lastOver(attempts []seen) time.Duration {
+	var last time.Duration
+	for _, a := range attempts {
+		last = max(last, overAt(a))
 	}
 	return last
 }

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/ratecheck/ratecheck/history"
 )
 
 func TestRequestsReopen(t *testing.T) {
@@ -50,6 +52,20 @@ func TestRequestsReopen(t *testing.T) {
 		b.wants(id, Inconclusive, "", nil)
 		silence(b, 2*window5, 5, 0, 5)
 		b.wants(id, Fail, "key-2", nil)
+	})
+	t.Run("a call ran on behind a lost answer", func(t *testing.T) {
+		// The target was busy and counted it three seconds later.
+		b := start(t)
+		k := b.key(perWindow(10))
+		k.admits(9, "use-up", 0)
+		k.admit("use-up", 0, func(l *line) {
+			l.Status, l.Error = 0, history.Reset
+			l.calls[0].Received, l.calls[0].Done = 3*sec, 3*sec+ms
+		})
+		k.refuses(6, "use-up", 0)
+		k.admits(9, "after-silence", 2*window5+700*ms)
+		k.refuse("after-silence", 2*window5+700*ms)
+		b.wants(id, Pass, "9 of 10", nil)
 	})
 	t.Run("not used up", func(t *testing.T) {
 		b := start(t)

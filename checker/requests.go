@@ -194,7 +194,7 @@ func (v *view) spentRequests(attempts []seen) []window.Spent {
 	var spent []window.Spent
 	for _, a := range attempts {
 		if a.outcome != refused || a.doubtful {
-			spent = append(spent, window.Spent{From: a.Sent, To: a.Done + v.remembered(), Cost: 1, Cap: 1})
+			spent = append(spent, window.Spent{From: a.Sent, To: overAt(a) + v.remembered(), Cost: 1, Cap: 1})
 		}
 	}
 	return spent

@@ -216,6 +216,34 @@ func TestRequestsUsable(t *testing.T) {
 		k.refuse("burst-start", 10*ms)
 		b.wants(id, Pass, "", nil)
 	})
+	t.Run("a call that ran on behind a lost answer may be counted at its end", func(t *testing.T) {
+		b, k := start(t)
+		k.admit("burst-start", 0)
+		k.admit("burst-start", 0, func(l *line) { l.Status, l.Error, l.calls[0].Done = 0, history.Reset, 3*sec })
+		k.refuse("pace", 8900*ms)
+		b.wants(id, Pass, "", nil)
+	})
+	saying := func(excerpt string) change {
+		return func(l *line) { refusedInStream(l); l.Excerpt = excerpt }
+	}
+	const limited, failed = `{"error":{"message":"slow down","code":"429"}}`, `{"error":{"message":"connecting upstream","code":502}}`
+	for name, test := range map[string]struct {
+		others, first string
+		want          Verdict
+	}{
+		"where others are told of the limit by an event": {limited, failed, Inconclusive},
+		"where others are refused so too":                {failed, failed, Fail},
+		"and says that it is of the limit":               {limited, limited, Fail},
+		"and tells no code":                              {limited, `{"error":"over"}`, Fail},
+	} {
+		t.Run("a stream begins with an error "+name, func(t *testing.T) {
+			b, k := start(t)
+			k.refuse("burst-start", 10*ms, saying(test.first))
+			k.admits(2, "burst-middle", 20*sec, streamed)
+			k.refuse("burst-middle", 20*sec+10*ms, saying(test.others))
+			b.wants(id, test.want, "", nil)
+		})
+	}
 	t.Run("a sliding counter remembers two windows", func(t *testing.T) {
 		b, k := start(t)
 		k.admits(2, "burst-start", 0)

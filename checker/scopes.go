@@ -202,7 +202,7 @@ func sharedRequests(v *view) counting {
 }
 
 func sharedTokens(v *view) counting {
-	return counting{"tokens", used, v.classesOfTokens(), asksForTokenClass}
+	return counting{"tokens", surelyUsed, v.classesOfTokens(), asksForTokenClass}
 }
 
 // judgeSharedKept judges whether more was admitted than the limit, and says

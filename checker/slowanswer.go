@@ -95,7 +95,23 @@ func firstTroubleOrStatus(attempts []seen) string {
 	return describe(attempts[0])
 }
 
-// falselyRefused are the refusals for which both limits had room.
+// slotsMayBeTaken says whether all slots of a key may have been taken when one
+// of its requests was refused: they may be freed beside the answer.
+func slotsMayBeTaken(k keyView, refusal seen) bool {
+	if k.Limits.Parallel == nil {
+		return false
+	}
+	taken := int64(0)
+	for _, a := range k.attempts {
+		mayHold := a.outcome != refused || a.doubtful
+		if mayHold && a.Sent <= toldAt(refusal) && overAt(a)+slotFreed > refusal.Sent {
+			taken++
+		}
+	}
+	return taken >= *k.Limits.Parallel
+}
+
+// falselyRefused are the refusals for which both limits and the slots had room.
 func (v *view) falselyRefused(k keyView) []seen {
 	roomFor := func(limit *int64, spent []window.Spent, cost func(seen) int64) map[int]bool {
 		room := map[int]bool{}
@@ -105,11 +121,11 @@ func (v *view) falselyRefused(k keyView) []seen {
 		}
 		return room
 	}
-	byTokens := roomFor(k.Limits.Tokens, spentTokens(k), func(a seen) int64 { return mostOf(k, a) })
+	byTokens := roomFor(k.Limits.Tokens, v.spentTokens(k), func(a seen) int64 { return mostOf(k, a) })
 	byRequests := roomFor(k.Limits.Requests, v.spentRequests(k.attempts), one)
 	var wrong []seen
 	for _, a := range k.attempts {
-		if byTokens[a.ID] && byRequests[a.ID] {
+		if byTokens[a.ID] && byRequests[a.ID] && !slotsMayBeTaken(k, a) {
 			wrong = append(wrong, a)
 		}
 	}
@@ -117,20 +133,33 @@ func (v *view) falselyRefused(k keyView) []seen {
 }
 
 // spentTokens are the attempts that may have been charged. What has no clear
-// outcome may have cost its most.
-func spentTokens(k keyView) []window.Spent {
+// outcome may have cost its most, and so may what was admitted and not answered:
+// some limiters keep the estimate of a call that failed. What was reserved comes
+// back when the answer is charged; the charge may be remembered for longer.
+func (v *view) spentTokens(k keyView) []window.Spent {
 	var spent []window.Spent
 	for _, a := range k.attempts {
-		most := mostOf(k, a)
-		switch {
-		case a.outcome == unknown || a.doubtful:
-			spent = append(spent, window.Spent{From: a.Sent, To: overAt(a) + chargeDelay, Cost: most, Cap: most})
-		case a.outcome == admitted:
-			spent = append(spent, window.Spent{From: a.Sent, To: overAt(a) + chargeDelay, Cost: used(a), Cap: max(most, used(a))})
+		if a.outcome == refused && !a.doubtful {
+			continue
 		}
+		cost, most := int64(0), mostOf(k, a)
+		if a.outcome == admitted {
+			cost = used(a)
+		}
+		if a.outcome != admitted || !answeredWhole(a) {
+			cost = max(cost, most)
+		}
+		spent = append(spent,
+			window.Spent{From: a.Sent, To: overAt(a) + v.remembered(), Cost: cost, Cap: cost},
+			window.Spent{From: a.Sent, To: overAt(a) + chargeDelay, Cap: max(0, most-cost)},
+		)
 	}
 	return spent
 }
+
+// answeredWhole says whether an attempt has a whole answer of success, which the
+// target then had too.
+func answeredWhole(a seen) bool { return a.Status/100 == 2 && a.Error == "" && !a.ErrorEvent }
 
 // mostOf is the most that a limiter may count an attempt at before it knows. A
 // request without a cap states no max_tokens and may be counted at anything.

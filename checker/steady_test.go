@@ -68,6 +68,20 @@ func TestSteadyState(t *testing.T) {
 			b.wants(steadyID, test.onClock, "", nil)
 		})
 	}
+	t.Run("tokens on the clock beside windows for requests", func(t *testing.T) {
+		b := newBook(t)
+		b.measured()
+		b.tokensOnClock()
+		steadyRounds(b, 8, 9, 10, 12)
+		b.wants(steadyID, Inconclusive, "windows on the clock", nil)
+	})
+	t.Run("a bucket for tokens beside windows for requests", func(t *testing.T) {
+		b := newBook(t)
+		b.measured()
+		b.tokenBucket()
+		steadyRounds(b, 8, 7, 5, 4)
+		b.wants(steadyID, Inconclusive, "some class of limiter may do", nil)
+	})
 	creeping := []int{8, 7, 5, 4}
 	for name, test := range map[string]struct {
 		change func(b *book, first int)

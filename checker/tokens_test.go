@@ -3,6 +3,8 @@ package checker
 import (
 	"testing"
 	"time"
+
+	"github.com/ratecheck/ratecheck/history"
 )
 
 // sequence enters one request each 250 ms, as a row of letters says: a for
@@ -57,6 +59,49 @@ func TestTokensKept(t *testing.T) {
 			b.wants(id, test.verdict, test.says, nil)
 		})
 	}
+	for name, test := range map[string]struct {
+		unsure change
+		want   Verdict
+	}{
+		"came to the target as a failure": {status(502), Pass},
+		"was cut":                         {func(l *line) { l.Error = history.Cut }, Pass},
+		"is whole":                        {func(*line) {}, Fail},
+	} {
+		t.Run("twice the limit, of which every second answer "+name, func(t *testing.T) {
+			b, k := start(t)
+			for i := range 81 {
+				how := []change{costing(50, 110, 30)}
+				if i%2 == 1 {
+					how = append(how, test.unsure)
+				}
+				k.admit("ask", msTimes(i)*250*ms, how...)
+			}
+			b.wants(id, test.want, "", nil)
+		})
+	}
+	t.Run("a call that was given up and made again is used once", func(t *testing.T) {
+		b, k := start(t)
+		sequence(k, full+full+full+full+"a", func(l *line) {
+			if len(l.calls) > 0 {
+				l.calls = append(l.calls, l.calls[0])
+				l.calls[0].Gone = true
+			}
+		})
+		b.wants(id, Pass, "", nil)
+	})
+	t.Run("a call that failed may keep its estimate", func(t *testing.T) {
+		b, k := start(t)
+		cost := costing(50, 110, 30)
+		sequence(k, full+"a")
+		for i := range 4 {
+			k.admit("ask", 5100*ms+msTimes(i)*10*ms, cost, upstreamFails)
+		}
+		for i := range 16 {
+			k.refuse("ask", 6*sec+msTimes(i)*240*ms, cost)
+		}
+		k.admit("ask", 10100*ms, cost)
+		b.wants(id, Inconclusive, "which some class of limiter may do", nil)
+	})
 	t.Run("the attempts at fault", func(t *testing.T) {
 		b, k := start(t)
 		ids := sequence(k, "aaaaarrrrrrrrrrrrrrraaaaarrrrrrrrrrrrrrra")
@@ -137,6 +182,16 @@ func TestTokensConcurrent(t *testing.T) {
 		k.admits(10, "burst", 3000*ms, cost, slow)
 		k.admits(10, "burst", 4500*ms, cost, slow)
 		b.wants(id, Fail, "more than was in flight", nil)
+	})
+	t.Run("a bucket whose clock is a little ahead, asked slowly", func(t *testing.T) {
+		b := start(t)
+		for _, at := range []time.Duration{0, 7600 * ms} { // 200 come back in a second
+			k := b.key(tokensOnly(1000))
+			k.admits(5, "burst", at, cost, slow)
+			k.admit("burst", at+sec-4*ms, cost, slow)
+			k.refuses(19, "burst", at+sec-4*ms, cost)
+		}
+		b.wants(id, Inconclusive, "stretched", nil)
 	})
 	t.Run("an edge of a window on the clock excuses one burst", func(t *testing.T) {
 		b := start(t)

@@ -58,32 +58,6 @@ func newJoined(h *history.History) *joined {
 	return j
 }
 
-// doubt marks the refusals that may be an overload or a timeout: answers of a
-// status that those have too, to a kind of request that the target is seen to
-// refuse with 429. A target that refuses with such a status alone is taken at
-// its word.
-func (j *joined) doubt() {
-	type kind struct{ requests, tokens, parallel, stream bool }
-	kindOf := func(k history.Key, a seen) kind {
-		return kind{k.Limits.Requests != nil, k.Limits.Tokens != nil, k.Limits.Parallel != nil, a.Stream}
-	}
-	refusesRightly := map[kind]bool{}
-	for _, k := range j.Keys {
-		for _, a := range j.byKey[k.Alias] {
-			if a.outcome == refused && a.Status == 429 {
-				refusesRightly[kindOf(k, a)] = true
-			}
-		}
-	}
-	for _, k := range j.Keys {
-		list := j.byKey[k.Alias]
-		for i, a := range list {
-			overload := a.Status == 408 || a.Status == 503 || a.Status == 529
-			list[i].doubtful = a.outcome == refused && overload && refusesRightly[kindOf(k, a)]
-		}
-	}
-}
-
 // view is what a judge function sees: one scenario.
 type view struct {
 	*joined
@@ -227,6 +201,26 @@ func used(a seen) int64 {
 		return a.Usage.Total
 	}
 	return 0
+}
+
+// surelyUsed is the least that a limiter can know an admitted attempt to have
+// cost: nothing where no whole answer came of it, for the target may not have had
+// one either, and of several calls that succeeded the least. Who gave up a call
+// and made it again has the usage of one.
+func surelyUsed(a seen) int64 {
+	if !answeredWhole(a) {
+		return 0
+	}
+	least := int64(-1)
+	for _, c := range a.calls {
+		if c.Status == 200 && (least < 0 || c.Usage.Total < least) {
+			least = c.Usage.Total
+		}
+	}
+	if least < 0 {
+		return used(a)
+	}
+	return least
 }
 
 // events are the attempts as the window rules see them, each admission at the

@@ -27,7 +27,7 @@ func (s *Stage) askCached(ctx context.Context, key *Key) error {
 		Script: history.Script{PromptTokens: cachedPrompt, CompletionTokens: cachedCompletion, CachedTokens: cachedPart},
 	}
 	probe := func(step string) error {
-		_, err := s.Send(ctx, key, costing(step, asks, 10, 30))
+		_, err := s.Send(ctx, key, probing(step, asks))
 		return err
 	}
 	if err := probe("probe-1"); err != nil {

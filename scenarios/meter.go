@@ -38,6 +38,15 @@ func fillPause(window time.Duration) time.Duration {
 	return min(window/50, settleTime)
 }
 
+// probing is a request whose answer's headers are to tell the counter. All have
+// one text, for what a limiter has reserved for them must be the same, and
+// tokenizers cut one nonce into more words than another.
+func probing(step string, asks []string) Shot {
+	shot := costing(step, asks, 10, 30)
+	shot.NonceInStop = true
+	return shot
+}
+
 // costing is a request with honest max_tokens.
 func costing(step string, asks []string, prompt, completion int64) Shot {
 	return Shot{

@@ -48,7 +48,7 @@ func refundOnce() Scenario {
 			if err := s.Wait(ctx, settleTime); err != nil {
 				return err
 			}
-			if _, err := s.Send(ctx, key, costing("probe-2", asks, 10, 30)); err != nil {
+			if _, err := s.Send(ctx, key, probing("probe-2", asks)); err != nil {
 				return err
 			}
 			start := s.Now()
@@ -65,7 +65,7 @@ func refundOnce() Scenario {
 			if err := s.Until(ctx, max(s.Now(), start+latency)+settleTime); err != nil {
 				return err
 			}
-			_, err = s.Send(ctx, key, costing("probe-3", asks, 10, 30))
+			_, err = s.Send(ctx, key, probing("probe-3", asks))
 			return err
 		},
 	}

@@ -19,7 +19,7 @@ func refundUpstreamError() Scenario {
 	)
 	asks := []string{"refund/upstream-error"}
 	failing := Shot{
-		Step: "fail", Asks: asks, MaxTokens: 80,
+		Step: "fail", Asks: asks, MaxTokens: 80, NonceInStop: true,
 		Script: history.Script{PromptTokens: 20, CompletionTokens: 80, Status: http.StatusInternalServerError},
 	}
 	return Scenario{
@@ -60,7 +60,7 @@ func refundUpstreamError() Scenario {
 // probeTokens sends a request whose answer's headers are to tell the counter,
 // and waits until it is charged.
 func (s *Stage) probeTokens(ctx context.Context, k *Key, step string, asks []string) (history.Attempt, error) {
-	a, err := s.Send(ctx, k, costing(step, asks, 10, 30))
+	a, err := s.Send(ctx, k, probing(step, asks))
 	if err != nil {
 		return a, err
 	}

@@ -12,7 +12,7 @@ import (
 func refusalFree() Scenario {
 	const (
 		bySlots, byTokens = 9, 8 // request limits
-		tokens            = 210
+		tokens            = 260
 		blocked           = 4
 		tries             = 12
 		freed             = time.Second // a slot is free by then
@@ -23,7 +23,7 @@ func refusalFree() Scenario {
 		Sentence:      "four requests are refused for slots, and four for tokens; then the request limits are used up",
 		Asks:          asks,
 		NeedsProvider: true,
-		Plan:          Plan{Keys: 2, Requests: 2 * (1 + blocked + tries), Tokens: 2 * (160 + blocked*204 + tries*8), Windows: 0.5, Seconds: 3},
+		Plan:          Plan{Keys: 2, Requests: 2 * (1 + blocked + tries), Tokens: 2 * (160 + blocked*204 + tries*8), Windows: 0.5, Seconds: 9},
 		Play: func(ctx context.Context, s *Stage) error {
 			return s.beside(
 				func() error {
@@ -48,7 +48,22 @@ func refusalFree() Scenario {
 					if err := s.Wait(ctx, freed); err != nil {
 						return err
 					}
-					return s.fillUp(ctx, key, tries, cheap("fill", asks, false))
+					// What is refused soon after an answer may be for its slot.
+					rested := true
+					for range tries {
+						a, err := s.Send(ctx, key, cheap("fill", asks, false))
+						if err != nil || a.Status != 200 && rested {
+							return err
+						}
+						pause := fillPause(s.Window())
+						if rested = a.Status != 200; rested {
+							pause = freed
+						}
+						if err := s.Wait(ctx, pause); err != nil {
+							return err
+						}
+					}
+					return nil
 				},
 				func() error {
 					key, err := s.Key(ctx, history.Limits{Requests: limit(byTokens), Tokens: limit(tokens)})

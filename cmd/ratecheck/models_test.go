@@ -53,17 +53,12 @@ func sources() []source {
 // source, column and name.
 func modelsDisagree() map[string]string {
 	const (
-		rounded = "the limits are lawful to a second of how long the provider went on, which the model tells to the millisecond"
-		busy    = "on a busy machine the burst was spread over half a window, and met the next one"
-		expiry  = "a window turned on a whole second before its counter expired, which then forgot what the new one had used; the model's clock begins on a whole second"
+		busy   = "on a busy machine the burst was spread over half a window, and met the next one"
+		expiry = "a window turned on a whole second before its counter expired, which then forgot what the new one had used; the model's clock begins on a whole second"
 	)
 	return map[string]string{
-		"runs and hand: 1.80.0 memory refund/disconnect in refund-disconnect":        rounded,
-		"runs and hand: 1.80.0 redis refund/disconnect in refund-disconnect":         rounded,
 		"runs and hand: 1.80.0 memory refusal/retry-after-tight in refusal-retry":    busy,
 		"runs and hand: 1.88.0 redis requests/straddling-burst in requests-straddle": busy,
-		"measured table: 1.80.0 memory refund/disconnect":                            rounded,
-		"measured table: 1.80.0 redis refund/disconnect":                             rounded,
 		"measured table: 1.109.1 memory tokens/limit-kept":                           expiry,
 	}
 }

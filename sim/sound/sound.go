@@ -39,6 +39,7 @@ func Catalogue() []Limiter {
 		of("leaky-meter", "a leaky bucket as a meter, as nginx's limit_req with burst and nodelay counts", func() counter { return &leakyMeter{} }),
 	}
 	all = append(all, leakyLimiters()...)
+	all = append(all, besideLimiters()...)
 	all = append(all, Limiter{
 		Name: "log-beside-bucket", Sentence: "requests in a sliding log, tokens in a bucket: a limiter for each kind",
 		Apply: func(p *sim.Parts) {
@@ -60,6 +61,8 @@ func Catalogue() []Limiter {
 	}, Limiter{
 		Name: "own-estimate", Sentence: "reserves an estimate of its own: half as much again as the reference's",
 		Apply: func(p *sim.Parts) { p.Store = &ownEstimate{Store: p.Store} },
+	}, Limiter{
+		Name: "own-tokenizer", Sentence: "reserves an estimate of its own, by a tokenizer that cuts texts of one length into more or fewer words", Apply: tokenizing,
 	})
 }
 
