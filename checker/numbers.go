@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/ratecheck/ratecheck/history"
 )
 
 // The requirements on what rate headers say.
@@ -62,7 +64,7 @@ func toldOf(k keyView) []toldNumbers {
 			if kind.what == "tokens" {
 				limit, left = rates.TokensLimit, rates.TokensRemaining
 			}
-			if a.outcome != admitted || limit == nil || left == nil {
+			if a.outcome != admitted || limit == nil || left == nil || kind.what == "requests" && ofAnotherLimit(k, a, *limit) {
 				continue
 			}
 			t.attempts, t.limits, t.remaining = append(t.attempts, a), append(t.limits, *limit), append(t.remaining, *left)
@@ -70,6 +72,22 @@ func toldOf(k keyView) []toldNumbers {
 		list = append(list, t)
 	}
 	return list
+}
+
+// ofAnotherLimit says whether a limit that is told under a name that does not
+// say what it counts is another one of the key's than that of requests, or is
+// told beside that one, as of a longer window.
+func ofAnotherLimit(k keyView, a seen, limit int64) bool {
+	unnamed := history.UnnamedLimits(a.Header)
+	if unnamed == nil || limit == *k.Limits.Requests {
+		return false
+	}
+	for _, other := range []*int64{k.Limits.Tokens, k.Limits.Parallel} {
+		if other != nil && limit == *other {
+			return true
+		}
+	}
+	return slices.Contains(unnamed, *k.Limits.Requests)
 }
 
 func judgeLimitTrue(v *view) finding {

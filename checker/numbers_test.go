@@ -63,6 +63,55 @@ func TestLimitTrue(t *testing.T) {
 	})
 }
 
+// nearest tells the limit that is nearest to its end under the name that does not
+// say what it counts.
+func nearest(limit, remaining any) change {
+	return func(l *line) {
+		telling("x-ratelimit-limit", limit)(l)
+		telling("x-ratelimit-remaining", remaining)(l)
+	}
+}
+
+// A gateway that tells the nearest of a key's limits tells now the one and then
+// the other.
+func TestNearestLimit(t *testing.T) {
+	const limits, remaining = "headers/limit-true", "headers/remaining-true"
+	start := func(t *testing.T) (*book, *sheet) {
+		b := newBook(t)
+		b.measured()
+		b.scenario("answers-quiet", limits, remaining)
+		k := both(100, 1000)
+		k.Parallel = slots(50).Parallel
+		return b, b.key(k)
+	}
+	for name, told := range map[string][][2]any{
+		"of tokens":         {{1000, 970}, {1000, 940}, {1000, 910}},
+		"of either":         {{100, 99}, {1000, 940}, {1000, 910}, {100, 96}},
+		"of slots":          {{100, 99}, {50, 49}, {50, 49}, {50, 49}, {100, 95}},
+		"of an hour beside": {{"100, 100;w=5, 400;w=3600", 99}, {"400, 100;w=5, 400;w=3600", 370}, {"100, 100;w=5, 400;w=3600", 97}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, k := start(t)
+			k.admit("plain", 0, nearest(100, 100))
+			for i, n := range told {
+				k.admit("plain", msTimes(i+1)*10*ms, nearest(n[0], n[1]))
+			}
+			b.wants(limits, Pass, "", nil)
+			b.wants(remaining, Pass, "", nil)
+		})
+	}
+	t.Run("of nobody's", func(t *testing.T) {
+		b, k := start(t)
+		wrong := k.admit("plain", 0, nearest("5000, 5000;w=3600", 4999))
+		b.wants(limits, Fail, "the limit of requests is told wrong", []int{wrong})
+	})
+	t.Run("above itself", func(t *testing.T) {
+		b, k := start(t)
+		wrong := k.admit("plain", 0, nearest(100, 970))
+		b.wants(remaining, Fail, "out of range", []int{wrong})
+	})
+}
+
 func TestRemainingTrue(t *testing.T) {
 	const id = "headers/remaining-true"
 	// told are what one answer after the other tells of a limit of 100.

@@ -48,6 +48,32 @@ func ReadRates(header map[string]string) Rates {
 	}
 }
 
+// UnnamedLimits are the limits that stand under a name that does not say what it
+// counts, where ReadRates reads the requests from there: the one that is told,
+// and those of the policies behind it. Gateways tell the limit there that is
+// nearest to its end, be it of requests or of tokens (Envoy, agentgateway). Nil
+// is none.
+func UnnamedLimits(header map[string]string) []int64 {
+	for _, name := range rateNames("requests", "limit") {
+		value := header[name]
+		if readNumber(value) == nil {
+			continue
+		}
+		if strings.HasSuffix(name, "-requests") || strings.HasPrefix(name, "anthropic-") {
+			return nil
+		}
+		var limits []int64
+		for _, item := range strings.Split(withoutQuoted(value), ",") {
+			text, _, _ := strings.Cut(item, ";")
+			if n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64); err == nil {
+				limits = append(limits, n)
+			}
+		}
+		return limits
+	}
+	return nil
+}
+
 // readNumber reads the number of a header. Envoy and the IETF drafts up to 07
 // put their policies behind it, as in "10, 10;w=60". Lines that agree are one,
 // and lines that do not are none: chained gateways append theirs (Kong 14353).

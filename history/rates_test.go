@@ -76,6 +76,28 @@ func TestRatesInEveryDialect(t *testing.T) {
 	}
 }
 
+func TestUnnamedLimits(t *testing.T) {
+	for name, c := range map[string]struct {
+		header map[string]string
+		want   []int64
+	}{
+		"none":              {map[string]string{"x-ratelimit-remaining": "9"}, nil},
+		"of requests":       {map[string]string{"x-ratelimit-limit-requests": "10", "x-ratelimit-limit": "1000"}, nil},
+		"of one key":        {map[string]string{"x-ratelimit-api_key-limit-requests": "10"}, nil},
+		"Anthropic":         {map[string]string{"anthropic-ratelimit-requests-limit": "10"}, nil},
+		"agentgateway":      {map[string]string{"x-ratelimit-limit": "1000"}, []int64{1000}},
+		"Envoy":             {map[string]string{"x-ratelimit-limit": `10, 10;w=1;name="a, 7", 1000;w=3600`}, []int64{10, 10, 1000}},
+		"IETF, old":         {map[string]string{"ratelimit-limit": "100;w=60"}, []int64{100}},
+		"beside tokens":     {map[string]string{"x-ratelimit-limit": "10", "x-ratelimit-limit-tokens": "1000"}, []int64{10}},
+		"of no sense":       {map[string]string{"x-ratelimit-limit": "many"}, nil},
+		"that do not agree": {map[string]string{"x-ratelimit-limit": "10, 20"}, nil},
+	} {
+		if diff := cmp.Diff(c.want, UnnamedLimits(c.header)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
 func TestRetryAfter(t *testing.T) {
 	now := time.Date(2026, 10, 21, 7, 28, 0, 0, time.UTC)
 	for value, c := range map[string]struct {
