@@ -148,11 +148,56 @@ func TestRemainingTrue(t *testing.T) {
 	t.Run("what shows it", func(t *testing.T) {
 		b := newBook(t)
 		b.measured()
-		k := b.scenario("answers-quiet", id).key(both(100, 1000))
-		k.admit("plain", 0, tells("tokens", 1000, 970))
-		first := k.admit("plain", 10*ms, tells("tokens", 1000, 940))
-		second := k.admit("plain", 20*ms, tells("tokens", 1000, 941))
-		b.wants(id, Fail, "remaining tokens rose on a quiet key", []int{first, second})
+		k := b.scenario("answers-quiet", id).key(perWindow(100))
+		k.admit("plain", 0, tells("requests", 100, 97))
+		first := k.admit("plain", 10*ms, tells("requests", 100, 94))
+		second := k.admit("plain", 20*ms, tells("requests", 100, 95))
+		b.wants(id, Fail, "remaining requests rose on a quiet key", []int{first, second})
+	})
+	// Of tokens what is told hangs on what is reserved and charged by then.
+	for name, test := range map[string]struct {
+		told []int64 // by a plain answer and a stream in turn, 10 ms apart
+		last int64   // by a plain answer, 0.6 s later
+		want Verdict
+	}{
+		"charged at once":                   {[]int64{970, 940, 910, 880}, 850, Pass},
+		"charged 0.4 s after the answer":    {[]int64{1000, 1000, 1000, 1000}, 880, Pass},
+		"100 reserved, and settled later":   {[]int64{900, 800, 700, 740}, 780, Pass},
+		"settled when a plain answer comes": {[]int64{970, 470, 910, 410}, 850, Pass},
+		"never charged":                     {[]int64{970, 970, 970, 970}, 970, Fail},
+		"given back":                        {[]int64{970, 940, 910, 880}, 990, Fail},
+	} {
+		t.Run("tokens "+name, func(t *testing.T) {
+			b := newBook(t)
+			b.measured()
+			k := b.scenario("answers-quiet", id).key(both(100, 1000))
+			for i, left := range test.told {
+				k.admit("plain", msTimes(i)*10*ms, func(l *line) { l.Stream = i%2 == 1 }, costing(30, 30, 20), tells("tokens", 1000, left))
+			}
+			last := k.admit("plain", 632*ms, costing(30, 30, 20), tells("tokens", 1000, test.last))
+			evidence := []int{}
+			if test.want == Fail {
+				evidence = []int{last - 4, last}
+			}
+			b.wants(id, test.want, "", evidence)
+		})
+	}
+	t.Run("tokens of requests that use none", func(t *testing.T) {
+		b := newBook(t)
+		b.measured()
+		k := b.scenario("answers-quiet", id).key(tokensOnly(1000))
+		k.admit("plain", 0, costing(0, 30, 20), tells("tokens", 1000, 1000))
+		k.admit("plain", sec, costing(0, 30, 20), tells("tokens", 1000, 1000))
+		b.wants(id, Pass, "2 numbers", nil)
+	})
+	t.Run("tokens of requests side by side", func(t *testing.T) {
+		b := newBook(t)
+		b.measured()
+		k := b.scenario("answers-quiet", id).key(tokensOnly(1000))
+		k.admit("plain", 0, costing(30, 30, 20), tells("tokens", 1000, 900), taking(100*ms))
+		k.admit("plain", ms, costing(30, 30, 20), tells("tokens", 1000, 800), taking(100*ms))
+		k.admit("plain", sec, costing(30, 30, 20), tells("tokens", 1000, 940))
+		b.wants(id, Pass, "3 numbers", nil)
 	})
 	t.Run("a window later it may rise", func(t *testing.T) {
 		b := newBook(t)
