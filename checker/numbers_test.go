@@ -194,9 +194,9 @@ func TestRemainingTrue(t *testing.T) {
 		b := newBook(t)
 		b.measured()
 		k := b.scenario("answers-quiet", id).key(tokensOnly(1000))
-		k.admit("plain", 0, costing(30, 30, 20), tells("tokens", 1000, 900), taking(100*ms))
+		k.admit("plain", 0, costing(30, 30, 20), tells("tokens", 1000, 800), taking(100*ms))
 		k.admit("plain", ms, costing(30, 30, 20), tells("tokens", 1000, 800), taking(100*ms))
-		k.admit("plain", sec, costing(30, 30, 20), tells("tokens", 1000, 940))
+		k.admit("plain", sec, costing(30, 30, 20), tells("tokens", 1000, 840))
 		b.wants(id, Pass, "3 numbers", nil)
 	})
 	t.Run("a window later it may rise", func(t *testing.T) {
