@@ -193,6 +193,19 @@ func atRest(all []seen, of seen) bool {
 	})
 }
 
+// limitsIn are the limits that the lines of a header tell, without the policies
+// behind them; none where it tells no number.
+func limitsIn(value string) []int64 {
+	var limits []int64
+	for i, item := range strings.Split(value, ",") {
+		text, _, isPolicy := strings.Cut(item, ";")
+		if n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64); err == nil && (i == 0 || !isPolicy) {
+			limits = append(limits, n)
+		}
+	}
+	return limits
+}
+
 func judgeKeyBeforeProvider(v *view) finding {
 	n := 0
 	for _, k := range v.keys {
@@ -201,12 +214,13 @@ func judgeKeyBeforeProvider(v *view) finding {
 				kind  string
 				limit *int64
 			}{{"requests", k.Limits.Requests}, {"tokens", k.Limits.Tokens}} {
-				value, told := a.Header["x-ratelimit-limit-"+own.kind]
-				if !told || own.limit == nil {
+				value := a.Header["x-ratelimit-limit-"+own.kind]
+				limits := limitsIn(value)
+				if len(limits) == 0 || own.limit == nil {
 					continue
 				}
 				n++
-				if strings.TrimSpace(value) != strconv.FormatInt(*own.limit, 10) {
+				if slices.ContainsFunc(limits, func(l int64) bool { return l != *own.limit }) {
 					return finding{
 						verdict: Fail, message: "a key with limits is told the provider's numbers",
 						expected: fmt.Sprintf("x-ratelimit-limit-%s: %d, or none", own.kind, *own.limit),

@@ -244,6 +244,21 @@ func TestKeyBeforeProvider(t *testing.T) {
 		wrong := k.admit("plain", 0, telling("x-ratelimit-limit-tokens", "110000, 200000"))
 		b.wants(id, Fail, "", []int{wrong})
 	})
+	for name, told := range map[string]struct {
+		value string
+		says  string
+	}{
+		"the key's own twice":             {"110, 110", "1 numbers told"},
+		"the key's own with its policies": {`110, 110;w=60;name="a, 7", 5000;w=3600`, "1 numbers told"},
+		"the key's own as a policy":       {"110;w=60", "1 numbers told"},
+		"no number":                       {"None", "no answer carries the provider's numbers"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, k := start(t)
+			k.admit("plain", 0, telling("x-ratelimit-limit-requests", told.value))
+			b.wants(id, Pass, told.says, nil)
+		})
+	}
 	t.Run("of what the key has no limit of", func(t *testing.T) {
 		b := newBook(t).scenario("answers-provider", id)
 		b.key(perWindow(110)).admit("plain", 0, tells("tokens", 200000, 1))
