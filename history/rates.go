@@ -108,7 +108,7 @@ func withoutQuoted(value string) string {
 // HasRates says whether an answer carries rate headers of its own in any known
 // dialect: x-ratelimit-* (OpenAI, LiteLLM, Envoy, GoModel), ratelimit and
 // ratelimit-* (IETF drafts), anthropic-ratelimit-*, x-ai-ratelimit-* (Kong,
-// APISIX), ratelimitbysize-* (Mistral). What an upstream said and the proxy
+// APISIX), ratelimitbysize-* (Mistral), x-rate-limit-* (Twitter, Okta). What an upstream said and the proxy
 // passed on as llm_provider-* does not count, nor does Envoy's mark that it was
 // the one who refused.
 func HasRates(header map[string]string) bool {
@@ -116,7 +116,7 @@ func HasRates(header map[string]string) bool {
 		if strings.HasPrefix(name, "llm_provider-") || name == "x-envoy-ratelimited" {
 			continue
 		}
-		if strings.Contains(name, "ratelimit") {
+		if strings.Contains(name, "ratelimit") || strings.Contains(name, "rate-limit-") {
 			return true
 		}
 	}

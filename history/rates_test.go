@@ -56,6 +56,7 @@ func TestRatesInEveryDialect(t *testing.T) {
 		"APISIX":                    {map[string]string{"x-ai-ratelimit-limit-ds": "300", "x-ai-1-ratelimit-remaining": "2"}, Rates{}, true},
 		"Higress":                   {map[string]string{"x-tokenratelimit-reset": "12"}, Rates{}, true},
 		"Mistral":                   {map[string]string{"ratelimitbysize-limit": "500000", "x-ratelimit-limit-req-minute": "60"}, Rates{}, true},
+		"Okta":                      {map[string]string{"x-rate-limit-limit": "600", "x-rate-limit-remaining": "599", "x-rate-limit-reset": "1795318209"}, Rates{}, true},
 		"one line twice":            {map[string]string{"x-ratelimit-limit-requests": "100, 100"}, Rates{RequestsLimit: number(100)}, true},
 		"two lines":                 {map[string]string{"x-ratelimit-limit-requests": "100, 5"}, Rates{}, true},
 		"blanks":                    {map[string]string{"x-ratelimit-limit-requests": " 100 ", "x-ratelimit-limit-tokens": ""}, Rates{RequestsLimit: number(100)}, true},
