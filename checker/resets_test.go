@@ -114,6 +114,13 @@ func TestResetPlausible(t *testing.T) {
 		k.admit("plain", 0, telling(name, "86000"), telling("x-ratelimit-limit-requests", 100))
 		b.wants(id, Fail, "1 of 1", nil)
 	})
+	t.Run("of a policy that is not the key's", func(t *testing.T) {
+		b, k := start(t)
+		k.admit("plain", 0, telling("ratelimit", `"daily";r=999;t=80000`), telling("ratelimit-policy", `"minute";q=100;w=5, "daily";q=1400;w=86400`))
+		b.wants(id, Skip, "", nil)
+		wrong := k.admit("plain", 0, telling("ratelimit", `"minute";r=99;t=80000`), telling("ratelimit-policy", `"minute";q=100;w=5, "daily";q=1400;w=86400`))
+		b.wants(id, Fail, "1 of 1", []int{wrong})
+	})
 	t.Run("no policy is the key's for sure", func(t *testing.T) {
 		b, k := start(t)
 		k.admit("plain", 0, telling("ratelimit", `"a";r=3;t=3, "b";r=3;t=86000`))
