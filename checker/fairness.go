@@ -157,8 +157,9 @@ func judgeSmallLimit(v *view) finding {
 	return passed("the first request was admitted")
 }
 
-// statusBadRequest is the other lawful answer to what can never fit.
-const statusBadRequest = 400
+// saysNeverFits says whether a status is a lawful answer to what can never fit,
+// beside a refusal's: a bad request, too large, or not to be processed.
+func saysNeverFits(status int) bool { return status == 400 || status == 413 || status == 422 }
 
 func judgeNeverFits(v *view) finding {
 	asked := step(v.all(), "never")
@@ -169,7 +170,7 @@ func judgeNeverFits(v *view) finding {
 		switch {
 		case a.outcome == admitted:
 			return skipped("a request for more than the limit is admitted: the limiter does not look at max_tokens")
-		case a.Status == statusBadRequest:
+		case a.outcome == unknown && saysNeverFits(a.Status):
 		case a.outcome == unknown || a.doubtful:
 			return undecided("a request was neither admitted nor refused: " + describe(a))
 		case a.Header["retry-after"] != "" && a.Header["x-should-retry"] != "false":

@@ -314,6 +314,8 @@ func TestNeverFits(t *testing.T) {
 	t.Run("a bad request", func(t *testing.T) {
 		b, k := start(t)
 		k.lose("never", 0, status(400))
+		k.lose("never", sec, status(413))
+		k.lose("never", 2*sec, status(422), telling("retry-after", "5"))
 		b.wants(id, Pass, "not told to come back", nil)
 	})
 	t.Run("admitted", func(t *testing.T) {
