@@ -157,9 +157,9 @@ func TestRemainingIsJudgedWhereItWasAsked(t *testing.T) {
 		b.measured()
 		b.scenario("endpoint-messages", id).on(history.Messages)
 		k := b.key(both(24, 720))
-		k.admit("plain", 0, asking(id), telling("x-ratelimit-limit-tokens", 720), left(680))
-		k.admit("plain", 10*ms, asking(id), telling("x-ratelimit-limit-tokens", 720), left(640))
-		k.admit("fill", 20*ms, asking(asks...), telling("x-ratelimit-limit-tokens", 720), left(690))
+		k.admit("plain", 0, asking(id), tells("requests", 24, 23))
+		k.admit("plain", 10*ms, asking(id), tells("requests", 24, 22))
+		k.admit("fill", 20*ms, asking(asks...), tells("requests", 24, 23))
 		return b
 	}
 	run(id).wants(id, Fail, "rose", nil)

@@ -75,8 +75,8 @@ func bodyOf(a seen) bodyKind {
 }
 
 // isProblem says whether an answer is a problem that says anything: all members
-// of one may be left out, and about:blank stands for the status alone (RFC 9457,
-// 3.1 and 4.2.1).
+// of one may be left out, and about:blank stands for the status alone (RFC 9457
+// section 3.1 and section 4.2.1).
 func isProblem(a seen, body map[string]json.RawMessage) bool {
 	kind, _, err := mime.ParseMediaType(a.Header["content-type"])
 	if err != nil || kind != "application/problem+json" {
