@@ -131,20 +131,24 @@ func judgeRemainingTrue(v *view) finding {
 // remainingWrong judges the numbers of one kind. All are the attempts of the
 // key, of which some tell none.
 func (v *view) remainingWrong(all []seen, t toldNumbers) (finding, bool) {
+	var needs []string // what is out of range is so in any class
 	wrong := func(message, expected string, i int, more ...int) (finding, bool) {
 		f := finding{
+			needs:   needs,
 			verdict: Fail, message: message, expected: expected,
 			observed: fmt.Sprintf("remaining %s were told as %v", t.what, t.remaining), attempts: append(more, t.attempts[i].ID),
 		}
 		return f, true
 	}
 	for i, left := range t.remaining {
+		needs = nil
 		if left < 0 || left > t.limit {
 			return wrong(fmt.Sprintf("remaining %s are out of range", t.what), fmt.Sprintf("0 to %d", t.limit), i)
 		}
 		if i == 0 || !v.still(t.attempts[0], t.attempts[i]) {
 			continue
 		}
+		needs = []string{asksForClass}
 		if t.what == "tokens" {
 			if at, found := formerAlike(all, t, i); found && left >= t.remaining[at] {
 				return wrong("remaining tokens do not fall", "what was used before and is charged by now shows", i, t.attempts[at].ID)

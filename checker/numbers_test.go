@@ -1,6 +1,7 @@
 package checker
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
@@ -153,6 +154,14 @@ func TestRemainingTrue(t *testing.T) {
 		first := k.admit("plain", 10*ms, tells("requests", 100, 94))
 		second := k.admit("plain", 20*ms, tells("requests", 100, 95))
 		b.wants(id, Fail, "remaining requests rose on a quiet key", []int{first, second})
+		if r := b.verdict(id); !slices.Equal(r.Needs, []string{asksForClass}) {
+			t.Errorf("needs %v", r.Needs)
+		}
+		b.h.Attempts[first-1].Header["x-ratelimit-remaining-requests"] = "-1"
+		b.wants(id, Fail, "out of range", nil)
+		if r := b.verdict(id); r.Needs != nil {
+			t.Errorf("what is out of range needs %v", r.Needs)
+		}
 	})
 	// Of tokens what is told hangs on what is reserved and charged by then.
 	for name, test := range map[string]struct {
