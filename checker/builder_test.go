@@ -255,3 +255,20 @@ func (b *book) tokenBucket() *sheet {
 	}
 	return k
 }
+
+// tokenCounter enters the scenario that tells how tokens are counted: a sliding
+// counter of 1000, whose first window is used up at once and is forgotten in the
+// course of the second.
+func (b *book) tokenCounter() *sheet {
+	k := b.scenario("tokens-sequential", asksForTokenClass).key(tokensOnly(1000))
+	k.admit("ask", 0, costing(1000, 1000, 1000))
+	for _, at := range []time.Duration{sec, 2 * sec, 3 * sec, 4 * sec, 4900 * ms} {
+		k.refuse("ask", at, costing(0, 118, 118))
+	}
+	for i := range 7 {
+		at := 5600*ms + 600*msTimes(i)*ms
+		k.refuse("ask", at-100*ms, costing(0, 118, 118))
+		k.admit("ask", at, costing(118, 118, 118))
+	}
+	return k
+}
