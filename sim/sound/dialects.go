@@ -17,7 +17,7 @@ import (
 // reference, or at other times. None may be accused of anything; what they do
 // not tell is not judged.
 func Dialects() []Limiter {
-	return []Limiter{
+	return append(headerDialects(), []Limiter{
 		{
 			Name:     "nearest-limit",
 			Sentence: "tells the limit that is nearest to its end alone (agentgateway), refuses with problem+json, and says 400 to what can never fit",
@@ -31,7 +31,7 @@ func Dialects() []Limiter {
 			Name: "late-settle", Sentence: "reserves half as much again as the reference, and settles 0.4 s after the answer",
 			Apply: func(p *sim.Parts) { p.Store = &lateSettler{&ownEstimate{Store: p.Store}, p.Clock} },
 		},
-	}
+	}...)
 }
 
 // lateSettler settles beside the answer, as limiters do that write to a store
