@@ -193,7 +193,8 @@ func formerAlike(all []seen, t toldNumbers, i int) (at int, found bool) {
 // answer came had been charged when that was asked for.
 func atRest(all []seen, of seen) bool {
 	return !slices.ContainsFunc(all, func(a seen) bool {
-		return a.ID != of.ID && a.Sent <= toldAt(of) && overAt(a)+chargeDelay > of.Sent
+		before := a.Sent <= of.Sent || a.Sent < toldAt(of)
+		return a.ID != of.ID && before && overAt(a)+chargeDelay > of.Sent
 	})
 }
 

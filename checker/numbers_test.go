@@ -199,6 +199,15 @@ func TestRemainingTrue(t *testing.T) {
 		k.admit("plain", sec, costing(0, 30, 20), tells("tokens", 1000, 1000))
 		b.wants(id, Pass, "2 numbers", nil)
 	})
+	t.Run("tokens of requests one right behind the other", func(t *testing.T) {
+		b := newBook(t)
+		b.measured()
+		k := b.scenario("answers-quiet", id).key(tokensOnly(1000))
+		first := k.admit("plain", 0, costing(30, 30, 20), tells("tokens", 1000, 970))
+		k.admit("plain", 2*ms, costing(30, 30, 20), tells("tokens", 1000, 940))
+		third := k.admit("plain", sec, costing(30, 30, 20), tells("tokens", 1000, 970))
+		b.wants(id, Fail, "do not fall", []int{first, third})
+	})
 	t.Run("tokens of requests side by side", func(t *testing.T) {
 		b := newBook(t)
 		b.measured()
