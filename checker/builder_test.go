@@ -125,9 +125,11 @@ func (s *sheet) refuses(n int, step string, at time.Duration, changes ...change)
 
 // measured enters the scenario that tells the class: windows of a limit of 2
 // that open at their first request and last to the millisecond, each later in
-// its turn than the one before, so that no clock explains them.
+// its turn than the one before, so that no clock explains them. How tokens are
+// counted was asked too, and not told.
 func (b *book) measured() *sheet {
 	k := b.scenario("requests-windows", "requests/limit-kept").key(perWindow(2))
+	b.h.Run.Planned = append(b.h.Run.Planned, history.Plan{Scenario: "tokens-asked", Asks: []string{asksForTokenClass}})
 	for i := range 6 {
 		opens := time.Duration(i) * 6200 * ms
 		k.admits(2, "burst-"+strconv.Itoa(i), opens)

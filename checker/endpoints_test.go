@@ -132,7 +132,7 @@ func TestCountedOnOneKeyByFilling(t *testing.T) {
 			fill(oneKey(b), test.fills)
 			b.wants(driftID, test.drift, "", nil)
 			b.wants(streamsID, test.streams, "", nil)
-			if r := b.verdict(driftID); test.unknown != test.drift && !slices.Equal(r.Needs, []string{"requests/limit-kept"}) {
+			if r := b.verdict(driftID); test.unknown != test.drift && !slices.Equal(r.Needs, []string{"requests/limit-kept", "tokens/limit-kept"}) {
 				t.Errorf("needs %v", r.Needs)
 			}
 		})

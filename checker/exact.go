@@ -97,7 +97,7 @@ func judgeEdgeExact(v *view) finding {
 		f.message = "a request of exactly what must be left was refused"
 		return f
 	case more[0].outcome == admitted && v.still(k.attempts[0], exact[0]):
-		f.message, f.needs = "a request of one token more than can be left was admitted", []string{asksForClass}
+		f.message, f.needs = "a request of one token more than can be left was admitted", asksToStand()
 		return f
 	case more[0].outcome == admitted:
 		return undecided("one token more than can be left was admitted: too little was charged, or the counter refilled or turned meanwhile, which is not excluded by what is known of the target's class")

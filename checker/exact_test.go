@@ -91,7 +91,7 @@ func TestEdgeExact(t *testing.T) {
 			if test.known == Fail {
 				b.wants(edgeID, Fail, test.says, shown)
 			}
-			if r := b.verdict(edgeID); test.known != test.unknown && !slices.Equal(r.Needs, []string{asksForClass}) {
+			if r := b.verdict(edgeID); test.known != test.unknown && !slices.Equal(r.Needs, asksToStand()) {
 				t.Errorf("needs %v", r.Needs)
 			}
 			// Tokens may be counted in a bucket beside windows for requests.

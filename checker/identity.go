@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ratecheck/ratecheck/checker/window"
+	"github.com/ratecheck/ratecheck/history"
 )
 
 // Identity is what a history shows of how the target counts.
@@ -141,6 +142,14 @@ func (j *joined) tokenCounting() Counting {
 func (j *joined) countsTokensOtherwise(requests []window.Class) bool {
 	tokens := j.classesOfTokens()
 	return len(tokens) > 0 && !slices.ContainsFunc(tokens, func(c window.Class) bool { return slices.Contains(requests, c) })
+}
+
+// findTokensUntold says whether nobody asked how tokens are counted, or some of
+// what was asked has no clear outcome, so that it is not told.
+func (j *joined) findTokensUntold() bool {
+	asked := slices.ContainsFunc(j.Run.Planned, func(p history.Plan) bool { return slices.Contains(p.Asks, asksForTokenClass) })
+	unclear := slices.ContainsFunc(j.asked(asksForTokenClass), func(k keyView) bool { return k.Limits.Tokens != nil && !allClear(k.attempts) })
+	return !asked || unclear && len(j.classesOfTokens()) == 0
 }
 
 // findTokenClasses returns the classes that explain what one client was admitted and

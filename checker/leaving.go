@@ -121,7 +121,7 @@ func judgeDisconnect(v *view) finding {
 		return undecided(fmt.Sprintf("the counter was read less than %s after the clients had left", chargeDelay))
 	case v.still(read[0].of, read[1].of):
 		f.figure = ofTokens("charged", charged, b.least)
-		f.needs = []string{asksForClass}
+		f.needs = asksToStand()
 		return f
 	}
 	return undecided(fmt.Sprintf("%d tokens were charged, too few, or the counter refilled or turned meanwhile, which is not excluded by what is known of the target's class", charged))
@@ -147,7 +147,7 @@ func (v *view) disconnectByFilling(k keyView, left []seen, b bounds) finding {
 	case rest+slop+lateCharges(k.attempts) >= b.least:
 		return passed(fmt.Sprintf("%d clients that left are charged about %d tokens (lawful: %d to %d)", len(left), rest, b.least, b.most))
 	case v.still(k.attempts[0], full):
-		f.needs = []string{asksForClass}
+		f.needs = asksToStand()
 		return f
 	}
 	return undecided("too little was charged, or the counter refilled or turned meanwhile, which is not excluded by what is known of the target's class")
@@ -205,7 +205,7 @@ func judgeRefundOnce(v *view) finding {
 			f.message = fmt.Sprintf("after %s %d tokens stay charged that were not used", part.what, fell-want)
 			return f
 		case v.still(read[0].of, part.to.of):
-			f.needs = []string{asksForClass}
+			f.needs = asksToStand()
 			return f
 		default:
 			return undecided(fmt.Sprintf("the counter fell by %d of %d tokens: too much was refunded, or it refilled or turned meanwhile, which is not excluded by what is known of the target's class", fell, want))

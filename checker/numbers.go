@@ -145,16 +145,23 @@ func (v *view) remainingWrong(all []seen, t toldNumbers) (finding, bool) {
 		if left < 0 || left > t.limit {
 			return wrong(fmt.Sprintf("remaining %s are out of range", t.what), fmt.Sprintf("0 to %d", t.limit), i)
 		}
-		if i == 0 || !v.still(t.attempts[0], t.attempts[i]) {
+		if i == 0 {
 			continue
 		}
-		needs = []string{asksForClass}
 		if t.what == "tokens" {
+			if !v.still(t.attempts[0], t.attempts[i]) {
+				continue
+			}
+			needs = asksToStand()
 			if at, found := formerAlike(all, t, i); found && left >= t.remaining[at] {
 				return wrong("remaining tokens do not fall", "what was used before and is charged by now shows", i, t.attempts[at].ID)
 			}
 			continue
 		}
+		if !v.requestsStill(t.attempts[0], t.attempts[i]) {
+			continue
+		}
+		needs = []string{asksForClass}
 		if left > t.remaining[i-1] {
 			return wrong(fmt.Sprintf("remaining %s rose on a quiet key", t.what), "nothing came back, so it does not rise", i, t.attempts[i-1].ID)
 		}

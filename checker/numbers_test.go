@@ -199,6 +199,34 @@ func TestRemainingTrue(t *testing.T) {
 		k.admit("plain", sec, costing(0, 30, 20), tells("tokens", 1000, 1000))
 		b.wants(id, Pass, "2 numbers", nil)
 	})
+	// Tokens may be counted otherwise than requests, where nobody asked.
+	for what, test := range map[string]struct {
+		change func(b *book)
+		want   Verdict
+	}{
+		"asked for":     {func(*book) {}, Fail},
+		"not asked for": {func(b *book) { b.h.Run.Planned[1].Asks = nil }, Pass},
+		"lost": {func(b *book) {
+			k := b.scenario("tokens-sequential", asksForTokenClass).key(tokensOnly(1000))
+			k.admit("ask", 0)
+			k.lose("ask", sec)
+			k.refuse("ask", 2*sec)
+		}, Pass},
+		"a bucket": {func(b *book) { b.tokenBucket() }, Pass},
+	} {
+		t.Run("tokens whose class is "+what, func(t *testing.T) {
+			b := newBook(t)
+			b.measured()
+			test.change(b)
+			k := b.scenario("answers-quiet", id).key(tokensOnly(1000))
+			k.admit("plain", 0, costing(30, 30, 20), tells("tokens", 1000, 970))
+			k.admit("plain", sec, costing(30, 30, 20), tells("tokens", 1000, 970))
+			b.wants(id, test.want, "", nil)
+			if r := b.verdict(id); test.want == Fail && !slices.Equal(r.Needs, asksToStand()) {
+				t.Errorf("needs %v", r.Needs)
+			}
+		})
+	}
 	t.Run("tokens of requests one right behind the other", func(t *testing.T) {
 		b := newBook(t)
 		b.measured()
