@@ -132,7 +132,7 @@ func (v *view) basisOf(k keyView) finding {
 		f.expected = fmt.Sprintf("%.0f %% of them, as of the %d on plain answers", 100*plain.share(), plain.cached)
 		f.observed = fmt.Sprintf("%.0f %% of %d", 100*streams.share(), streams.cached)
 		f.attempts = append(plain.attempts(), streams.attempts()[1:]...)
-		f.needs = []string{asksForClass}
+		f.needs = asksToStand()
 		return f
 	}
 	return passed(fmt.Sprintf("input and output count, and of cached tokens %s: plain answers used %d tokens, and the counter fell by %d; streams used %d, and it fell by %d",
@@ -190,7 +190,7 @@ func (v *view) basisWrong(k keyView, c cachedTraffic) *finding {
 		return &f
 	}
 	f := c.broken("of " + c.what + " with cached tokens not even the other tokens are charged")
-	f.needs = []string{asksForClass}
+	f.needs = asksToStand()
 	return &f
 }
 

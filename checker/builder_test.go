@@ -125,9 +125,11 @@ func (s *sheet) refuses(n int, step string, at time.Duration, changes ...change)
 
 // measured enters the scenario that tells the class: windows of a limit of 2
 // that open at their first request and last to the millisecond, each later in
-// its turn than the one before, so that no clock explains them.
+// its turn than the one before, so that no clock explains them. How tokens are
+// counted was asked too, and not told.
 func (b *book) measured() *sheet {
 	k := b.scenario("requests-windows", "requests/limit-kept").key(perWindow(2))
+	b.tokensAsked()
 	for i := range 6 {
 		opens := time.Duration(i) * 6200 * ms
 		k.admits(2, "burst-"+strconv.Itoa(i), opens)
@@ -135,6 +137,12 @@ func (b *book) measured() *sheet {
 		k.refuse("before", opens+4990*ms)
 	}
 	return k
+}
+
+// tokensAsked enters that somebody asked how tokens are counted, which told
+// nothing.
+func (b *book) tokensAsked() {
+	b.h.Run.Planned = append(b.h.Run.Planned, history.Plan{Scenario: "tokens-asked", Asks: []string{asksForTokenClass}})
 }
 
 func streamed(l *line) { l.Stream = true }
@@ -252,6 +260,23 @@ func (b *book) tokenBucket() *sheet {
 		at := 2 * msTimes(i+1) * sec
 		k.refuse("ask", at-200*ms, costing(0, 400, 400))
 		k.admit("ask", at, costing(400, 400, 400))
+	}
+	return k
+}
+
+// tokenCounter enters the scenario that tells how tokens are counted: a sliding
+// counter of 1000, whose first window is used up at once and is forgotten in the
+// course of the second.
+func (b *book) tokenCounter() *sheet {
+	k := b.scenario("tokens-sequential", asksForTokenClass).key(tokensOnly(1000))
+	k.admit("ask", 0, costing(1000, 1000, 1000))
+	for _, at := range []time.Duration{sec, 2 * sec, 3 * sec, 4 * sec, 4900 * ms} {
+		k.refuse("ask", at, costing(0, 118, 118))
+	}
+	for i := range 7 {
+		at := 5600*ms + 600*msTimes(i)*ms
+		k.refuse("ask", at-100*ms, costing(0, 118, 118))
+		k.admit("ask", at, costing(118, 118, 118))
 	}
 	return k
 }

@@ -42,7 +42,7 @@ func TestCountedByHeaders(t *testing.T) {
 			b.measured()
 			run(b, id, fell)
 			b.wants(id, want[1], "", nil)
-			if r := b.verdict(id); want[0] != want[1] && !slices.Equal(r.Needs, []string{asksForClass}) {
+			if r := b.verdict(id); want[0] != want[1] && !slices.Equal(r.Needs, asksToStand()) {
 				t.Errorf("%s, %d: needs %v", id, fell, r.Needs)
 			}
 		}

@@ -98,11 +98,21 @@ func readings(k keyView, names ...string) ([]reading, *finding) {
 	return list, nil
 }
 
-// still says whether a counter cannot have risen by itself between two
-// attempts on a fresh key, the first of which was its first.
+// asksToStand are the requirements whose scenarios tell that a token counter
+// does not rise by itself.
+func asksToStand() []string { return []string{asksForClass, asksForTokenClass} }
+
+// still says whether a token counter cannot have risen by itself between two
+// attempts on a fresh key, the first of which was its first. Tokens are taken to
+// be counted as requests are where that was asked and no class explains them,
+// and not where nobody asked.
 func (v *view) still(first, last seen) bool {
-	classes := v.requestClasses()
-	if !onlyOf(classes, window.FixedFirstUse, window.SlidingLog) || v.countsTokensOtherwise(classes) || v.tokensUnclear() {
+	return v.requestsStill(first, last) && !v.tokensUntold() && !v.countsTokensOtherwise(v.requestClasses())
+}
+
+// requestsStill is still of a counter of requests.
+func (v *view) requestsStill(first, last seen) bool {
+	if !onlyOf(v.requestClasses(), window.FixedFirstUse, window.SlidingLog) {
 		return false
 	}
 	return v.decidedBy(last) < first.Sent+v.Run.Window-wholeSecond
@@ -234,7 +244,7 @@ func (v *view) counted(id string, part float64, each int64) finding {
 	case fell > want:
 		return f
 	case v.still(v.firstOf(last), second.of):
-		f.needs = []string{asksForClass}
+		f.needs = asksToStand()
 		return f
 	}
 	return undecidedByClass(fmt.Sprintf("the counter fell by %d of %d tokens: too little was charged, or it refilled or turned meanwhile", fell, want))
@@ -261,7 +271,7 @@ func (v *view) driftByFilling(k keyView, traffic []seen) finding {
 	case total <= limit+slop+late:
 		return passed(fmt.Sprintf("%d of %d tokens were admitted before the first refusal (known to one request, %d)", total, limit, slop))
 	case v.still(v.firstOf(k), full):
-		f.needs = []string{asksForClass}
+		f.needs = asksToStand()
 		return f
 	}
 	return undecidedByClass(fmt.Sprintf("the key was full at %d of %d tokens: too little was charged, or its counter refilled or turned meanwhile", total, limit))

@@ -38,7 +38,7 @@ func (v *view) countedByFilling(k keyView, traffic []seen) finding {
 	case total < limit:
 		return f
 	case v.still(k.attempts[0], full):
-		f.needs = []string{asksForClass}
+		f.needs = asksToStand()
 		return f
 	}
 	return undecidedByClass(f.message + ": too little was charged, or its counter refilled or turned meanwhile")

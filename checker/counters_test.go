@@ -40,7 +40,7 @@ func TestDriftByHeaders(t *testing.T) {
 			b.measured()
 			run(b, test.first, test.second)
 			b.wants(id, test.known, "", nil)
-			if r := b.verdict(id); test.unknown != test.known && !slices.Equal(r.Needs, []string{"requests/limit-kept"}) {
+			if r := b.verdict(id); test.unknown != test.known && !slices.Equal(r.Needs, []string{"requests/limit-kept", "tokens/limit-kept"}) {
 				t.Errorf("needs %v", r.Needs)
 			}
 		})

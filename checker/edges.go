@@ -202,11 +202,11 @@ func aboveLimit(k keyView) (finding, bool) {
 
 // nextWindow judges what was admitted on the key by the classes that explain
 // the other requests and the other tokens, each of which may have a limiter of
-// its own, or by any where those of requests are not known.
+// its own, or by any where one of them is not known.
 func (v *view) nextWindow(k keyView) finding {
 	hold, fill := step(k.attempts, "hold"), step(k.attempts, "fill")
-	classes, needs := v.requestClasses(), []string{asksForClass}
-	if len(classes) == 0 || v.tokensUnclear() {
+	classes, needs := v.requestClasses(), asksToStand()
+	if len(classes) == 0 || v.tokensUntold() {
 		classes, needs = window.Classes(), nil
 	}
 	classes = append(slices.Clone(classes), v.classesOfTokens()...)

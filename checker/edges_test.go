@@ -12,6 +12,7 @@ import (
 // of 4 that turn every 5 s, whenever their first request came.
 func (b *book) measuredOnClock() *sheet {
 	k := b.scenario("requests-windows", "requests/limit-kept").key(perWindow(4))
+	b.tokensAsked()
 	for i, at := range []time.Duration{3 * sec, 5010 * ms, 14 * sec, 15010 * ms} {
 		for j := range 4 {
 			// Not at one instant: an edge could lie within the spans of all.

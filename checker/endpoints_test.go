@@ -133,7 +133,7 @@ func TestCountedOnOneKeyByFilling(t *testing.T) {
 			fill(oneKey(b), test.fills)
 			b.wants(driftID, test.drift, "", nil)
 			b.wants(streamsID, test.streams, "", nil)
-			if r := b.verdict(driftID); test.unknown != test.drift && !slices.Equal(r.Needs, []string{"requests/limit-kept"}) {
+			if r := b.verdict(driftID); test.unknown != test.drift && !slices.Equal(r.Needs, []string{"requests/limit-kept", "tokens/limit-kept"}) {
 				t.Errorf("needs %v", r.Needs)
 			}
 		})
@@ -158,9 +158,9 @@ func TestRemainingIsJudgedWhereItWasAsked(t *testing.T) {
 		b.measured()
 		b.scenario("endpoint-messages", id).on(history.Messages)
 		k := b.key(both(24, 720))
-		k.admit("plain", 0, asking(id), telling("x-ratelimit-limit-tokens", 720), left(680))
-		k.admit("plain", 10*ms, asking(id), telling("x-ratelimit-limit-tokens", 720), left(640))
-		k.admit("fill", 20*ms, asking(asks...), telling("x-ratelimit-limit-tokens", 720), left(690))
+		k.admit("plain", 0, asking(id), tells("requests", 24, 23))
+		k.admit("plain", 10*ms, asking(id), tells("requests", 24, 22))
+		k.admit("fill", 20*ms, asking(asks...), tells("requests", 24, 23))
 		return b
 	}
 	run(id).wants(id, Fail, "rose", nil)

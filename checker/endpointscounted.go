@@ -85,7 +85,7 @@ func (v *view) chargedBetween(traffic []seen, first, second reading, what string
 		observed: fmt.Sprintf("it fell by %d, to %d", fell, second.left),
 		figure:   ofTokens("charged", fell, want),
 		attempts: append(append([]int{first.of.ID}, ids(traffic)...), second.of.ID),
-		needs:    []string{asksForClass},
+		needs:    asksToStand(),
 	}
 	switch {
 	case !v.readAtRest(first, second):
@@ -115,7 +115,7 @@ func (v *view) endpointFilled(k keyView) finding {
 		verdict: Fail, message: fmt.Sprintf("the key was full only at %d of %d tokens", total, limit),
 		expected: fmt.Sprintf("a refusal within one request's cap (%d) of the limit of %d", full.Cap, limit),
 		observed: fmt.Sprintf("%d tokens by %d requests", total, len(spent)),
-		attempts: append(firstFew(ids(spent)), full.ID), needs: []string{asksForClass},
+		attempts: append(firstFew(ids(spent)), full.ID), needs: asksToStand(),
 	}
 	switch {
 	case total > limit+full.Cap+lateCharges(fills) && v.still(v.firstOf(k), full):

@@ -55,7 +55,7 @@ func TestEndpointsCountedByHeaders(t *testing.T) {
 		if r.Expected != "remaining falls from 520 by about the 340 tokens that were used" || r.Observed != "it fell by 40, to 480" {
 			t.Errorf("expected %q, observed %q", r.Expected, r.Observed)
 		}
-		if len(r.Needs) != 1 || r.Needs[0] != asksForClass || r.Figure.String() != "0.12x" {
+		if len(r.Needs) != 2 || r.Needs[0] != asksForClass || r.Figure.String() != "0.12x" {
 			t.Errorf("needs %v, figure %v", r.Needs, r.Figure)
 		}
 	})

@@ -47,8 +47,8 @@ func judgeEdgeExact(v *view) finding {
 	if len(twice) == 1 && twice[0].outcome == admitted {
 		return skipped("a request for twice the limit is admitted: the limiter reserves nothing, or not by max_tokens")
 	}
-	if count(v.all(), unknown) > 0 {
-		return undecided("not every request was admitted or refused: " + firstTrouble(v.all()))
+	if unclear := slices.DeleteFunc(withOutcome(v.all(), unknown), v.toldItNeverFits); len(unclear) > 0 {
+		return undecided("not every request was admitted or refused: " + describe(unclear[0]))
 	}
 	k := v.keys[len(v.keys)-1]
 	confirm := step(k.attempts, "confirm")
@@ -59,12 +59,12 @@ func judgeEdgeExact(v *view) finding {
 	if k.Limits.Tokens == nil || calibrated[0].MaxTokens == nil || len(confirm) < 2 {
 		return undecided("what the limiter adds to max_tokens could not be measured")
 	}
-	if !allClear(confirm) {
+	if slices.ContainsFunc(confirm, func(a seen) bool { return a.doubtful }) {
 		return undecided("what the limiter adds to max_tokens may have been measured on an overload: " + firstDoubtful(confirm))
 	}
 	// One token more was refused, or the limiter adds less than was measured.
 	if !slices.ContainsFunc(confirm, func(a seen) bool {
-		return a.outcome == refused && a.MaxTokens != nil && *a.MaxTokens == *calibrated[0].MaxTokens+1
+		return a.outcome != admitted && a.MaxTokens != nil && *a.MaxTokens == *calibrated[0].MaxTokens+1
 	}) {
 		return undecided("what the limiter adds to max_tokens was not measured to the token")
 	}
@@ -97,12 +97,20 @@ func judgeEdgeExact(v *view) finding {
 		f.message = "a request of exactly what must be left was refused"
 		return f
 	case more[0].outcome == admitted && v.still(k.attempts[0], exact[0]):
-		f.message, f.needs = "a request of one token more than can be left was admitted", []string{asksForClass}
+		f.message, f.needs = "a request of one token more than can be left was admitted", asksToStand()
 		return f
 	case more[0].outcome == admitted:
 		return undecidedByClass("one token more than can be left was admitted: too little was charged, or the counter refilled or turned meanwhile")
 	}
 	return passed(fmt.Sprintf("after %d tokens of %d max_tokens %d is refused and %d admitted", spent, *k.Limits.Tokens, room+1, room))
+}
+
+// toldItNeverFits says whether a request for more than its key's whole limit was
+// told so, and not refused until later. A target that admits none of a scenario
+// may have said it of something else.
+func (v *view) toldItNeverFits(a seen) bool {
+	asksForAll := a.Step == "never" || a.Step == "search" || a.Step == "confirm"
+	return asksForAll && a.outcome == unknown && a.Error == "" && saysNeverFits(a.Status) && count(v.all(), admitted) > 0
 }
 
 // creepSteps is how many steps make what windows admit creep. A single one is no
@@ -162,7 +170,7 @@ func judgeSteady(v *view) finding {
 	return finding{
 		verdict: Fail, message: fmt.Sprintf("what windows of the same traffic admit creeps by %+d tokens in %d windows", creep, len(sums)),
 		expected: fmt.Sprintf("the same in each, to within %d tokens", wavers), observed: told + " tokens",
-		attempts: evidence, needs: []string{asksForClass},
+		attempts: evidence, needs: asksToStand(),
 	}
 }
 

@@ -57,6 +57,9 @@ func (e edge) play(b *book) []int {
 
 const edgeID = "drift/edge-exact"
 
+// whole makes an answer of what was lost.
+func whole(l *line) { l.Error, l.ErrorText = "", "" }
+
 func TestEdgeExact(t *testing.T) {
 	for name, test := range map[string]struct {
 		edge
@@ -88,7 +91,7 @@ func TestEdgeExact(t *testing.T) {
 			if test.known == Fail {
 				b.wants(edgeID, Fail, test.says, shown)
 			}
-			if r := b.verdict(edgeID); test.known != test.unknown && !slices.Equal(r.Needs, []string{asksForClass}) {
+			if r := b.verdict(edgeID); test.known != test.unknown && !slices.Equal(r.Needs, asksToStand()) {
 				t.Errorf("needs %v", r.Needs)
 			}
 			// Tokens may be counted in a bucket beside windows for requests.
@@ -163,6 +166,36 @@ func TestEdgeExact(t *testing.T) {
 			last(b, step).Status = 503
 			b.wants(edgeID, Inconclusive, "may have met an overload", nil)
 		}
+	})
+	// What asks for more than the whole limit may be told so.
+	for off, want := range map[int64]Verdict{0: Pass, 1: Fail, -1: Fail} {
+		for _, code := range []int{400, 413, 422} {
+			b := newBook(t)
+			b.measured()
+			edge{adds: 9, off: off, traffic: usualTraffic}.play(b)
+			for i, a := range b.h.Attempts {
+				if a.Status == 429 && (a.Step == "never" || a.Step == "confirm") {
+					b.h.Attempts[i].Status, b.h.Attempts[i].Header = code, nil
+				}
+			}
+			b.wants(edgeID, want, "", nil)
+			if got := newJoined(&b.h).charging(); got != ReserveAndSettle {
+				t.Errorf("with %d for what never fits tokens are charged as %q", code, got)
+			}
+		}
+	}
+	t.Run("cannot read the requests", func(t *testing.T) {
+		b := newBook(t).scenario("drift-edge", edgeID)
+		k := b.key(tokensOnly(1310))
+		k.lose("never", 0, edgeShot(0, 2620), status(400), whole)
+		k.lose("search", sec, edgeShot(0, 1309), status(400), whole)
+		b.wants(edgeID, Inconclusive, "attempt 1: status 400", nil)
+	})
+	t.Run("has what is left called a bad request", func(t *testing.T) {
+		b := newBook(t)
+		edge{adds: 9, traffic: usualTraffic}.play(b)
+		last(b, "one-more").Status = 400
+		b.wants(edgeID, Inconclusive, "status 400", nil)
 	})
 	t.Run("reserves nothing", func(t *testing.T) {
 		b := newBook(t).scenario("drift-edge", edgeID)

@@ -2,10 +2,8 @@ package checker
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/ratecheck/ratecheck/history"
@@ -168,45 +166,9 @@ func judgeSmallLimit(v *view) finding {
 	return passed("the first request was admitted")
 }
 
-// shortenedExcerpt is the length in bytes from which on an excerpt may have lost
-// its end: what a history keeps of a body, less one character.
-const shortenedExcerpt = 396
-
-func judgeRefusalBody(v *view) finding {
-	n := 0
-	for _, a := range certain(withOutcome(v.all(), refused)) {
-		if a.ErrorEvent || len(a.Excerpt) >= shortenedExcerpt {
-			continue // judged by refusal/before-stream; or not kept whole
-		}
-		n++
-		var body struct {
-			Error json.RawMessage `json:"error"`
-			Title string          `json:"title"`
-		}
-		f := finding{
-			verdict: Fail, message: "a refusal's body is no JSON object", expected: `{"error": {"message": ..., "type": ..., "code": ...}}`,
-			observed: "a body of " + strconv.Quote(a.Excerpt), attempts: []int{a.ID},
-		}
-		if json.Unmarshal([]byte(a.Excerpt), &body) != nil {
-			return f
-		}
-		var detail struct {
-			Message string `json:"message"`
-		}
-		problem := strings.HasPrefix(a.Header["content-type"], "application/problem+json") && body.Title != ""
-		if !problem && (json.Unmarshal(body.Error, &detail) != nil || detail.Message == "") {
-			f.verdict, f.message = Warn, "a refusal's body is not an error object as OpenAI's or Anthropic's"
-			return f
-		}
-	}
-	if n == 0 {
-		return undecided("nothing was refused by status")
-	}
-	return passed(fmt.Sprintf("an error object on all %d refusals", n))
-}
-
-// statusBadRequest is the other lawful answer to what can never fit.
-const statusBadRequest = 400
+// saysNeverFits says whether a status is a lawful answer to what can never fit,
+// beside a refusal's: a bad request, too large, or not to be processed.
+func saysNeverFits(status int) bool { return status == 400 || status == 413 || status == 422 }
 
 func judgeNeverFits(v *view) finding {
 	asked := step(v.all(), "never")
@@ -217,7 +179,7 @@ func judgeNeverFits(v *view) finding {
 		switch {
 		case a.outcome == admitted:
 			return skipped("a request for more than the limit is admitted: the limiter does not look at max_tokens")
-		case a.Status == statusBadRequest:
+		case a.outcome == unknown && saysNeverFits(a.Status):
 		case a.outcome == unknown || a.doubtful:
 			return undecided("a request was neither admitted nor refused: " + describe(a))
 		case a.Header["retry-after"] != "" && a.Header["x-should-retry"] != "false":

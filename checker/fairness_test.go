@@ -247,6 +247,12 @@ func TestRefusalBody(t *testing.T) {
 		"an error object":            {right, "application/json", Pass},
 		"with no type of content":    {right, "", Pass},
 		"a problem":                  {`{"type":"about:blank","title":"Too many requests"}`, "application/problem+json; charset=utf-8", Pass},
+		"a problem in other letters": {`{"title":"Too many requests"}`, "Application/Problem+JSON", Pass},
+		"a problem with its type":    {`{"type":"https://iana.org/assignments/http-problem-types#quota-exceeded","violated-policies":["a"]}`, "application/problem+json", Pass},
+		"a problem with its detail":  {`{"detail":"slow down","status":429}`, "application/problem+json", Pass},
+		"a problem of odd types":     {`{"type":429,"title":["slow down"]}`, "application/problem+json", Warn},
+		"an error with an odd title": {`{"title":["slow down"],` + right[1:], "application/json", Pass},
+		"null":                       {"null", "application/json", Fail},
 		"a problem by its body only": {`{"type":"about:blank","title":"Too many requests"}`, "application/json", Warn},
 		"a problem without a title":  {`{"type":"about:blank"}`, "application/problem+json", Warn},
 		"a detail":                   {`{"detail":"slow down"}`, "application/json", Warn},
@@ -279,6 +285,35 @@ func TestRefusalBody(t *testing.T) {
 			k.refuse("burst", 0, saying(right))
 			k.refuse("burst", 0, more...)
 			b.wants(id, Pass, "an error object on all 2 refusals", nil)
+		})
+	}
+	// Of a long body the beginning is kept, and of one that broke off what came.
+	long := strings.Repeat("x", shortenedExcerpt)
+	for name, test := range map[string]struct {
+		text string
+		want Verdict
+		says string
+	}{
+		"an error object":            {`{"type":"error","error":{"type":"rate_limit_error","details":[{"a":1},null],"message":"slow down"},"more":"` + long, Pass, "all 1 refusals"},
+		"an error with a long end":   {`{"error":{"message":"slow down","help":"` + long, Pass, "all 1 refusals"},
+		"a message that is long":     {`{"error":{"message":"` + long, Inconclusive, "the bodies of 1 refusals are longer"},
+		"a message elsewhere":        {`{"message":"no","errors":[{"message":"no"}],"error":{"inner":{"message":"no"}},"more":"` + long, Inconclusive, ""},
+		"a page":                     {"<!DOCTYPE html><title>429</title>" + long, Fail, "no JSON object"},
+		"a list":                     {`[{"error":{"message":"slow down"}},"` + long, Fail, "no JSON object"},
+		"two objects":                {`{"error":{"message":"slow down"}}{"more":"` + long, Fail, "no JSON object"},
+		"an object with a bare word": {`{"error":slow,"more":"` + long, Fail, "no JSON object"},
+	} {
+		t.Run("long: "+name, func(t *testing.T) {
+			b, k := start(t)
+			k.refuse("burst", 0, saying(test.text[:shortenedExcerpt]))
+			b.wants(id, test.want, test.says, nil)
+		})
+	}
+	for text, want := range map[string]Verdict{"": Inconclusive, `{"err`: Inconclusive, `{"error":{"message":"slow down"`: Pass, "<ht": Fail} {
+		t.Run("broke off: "+text, func(t *testing.T) {
+			b, k := start(t)
+			k.refuse("burst", 0, saying(text), func(l *line) { l.Error = history.Deadline })
+			b.wants(id, want, "", nil)
 		})
 	}
 	t.Run("nothing refused", func(t *testing.T) {
@@ -319,6 +354,8 @@ func TestNeverFits(t *testing.T) {
 	t.Run("a bad request", func(t *testing.T) {
 		b, k := start(t)
 		k.lose("never", 0, status(400))
+		k.lose("never", sec, status(413))
+		k.lose("never", 2*sec, status(422), telling("retry-after", "5"))
 		b.wants(id, Pass, "not told to come back", nil)
 	})
 	t.Run("admitted", func(t *testing.T) {

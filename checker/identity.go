@@ -139,7 +139,8 @@ func (j *joined) tokenCounting() Counting {
 // and by a burst over a slow upstream.
 func (j *joined) charging() string {
 	for _, k := range j.asked(asksForReserving) {
-		if twice := step(k.attempts, "never"); len(twice) == 1 && twice[0].outcome == refused && !twice[0].doubtful {
+		twice := step(k.attempts, "never")
+		if len(twice) == 1 && (twice[0].outcome == refused && !twice[0].doubtful || j.view(k.Scenario).toldItNeverFits(twice[0])) {
 			return ReserveAndSettle
 		}
 	}

@@ -122,7 +122,7 @@ func judgeDisconnect(v *view) finding {
 		return undecided(fmt.Sprintf("the counter was read less than %s after the clients had left", chargeDelay))
 	case v.still(read[0].of, read[1].of):
 		f.figure = ofTokens("charged", charged, b.least)
-		f.needs = []string{asksForClass}
+		f.needs = asksToStand()
 		return f
 	}
 	return undecidedByClass(fmt.Sprintf("%d tokens were charged, too few, or the counter refilled or turned meanwhile", charged))
@@ -148,7 +148,7 @@ func (v *view) disconnectByFilling(k keyView, left []seen, b bounds) finding {
 	case rest+slop+lateCharges(k.attempts) >= b.least:
 		return passed(fmt.Sprintf("%d clients that left are charged about %d tokens (lawful: %d to %d)", len(left), rest, b.least, b.most))
 	case v.still(k.attempts[0], full):
-		f.needs = []string{asksForClass}
+		f.needs = asksToStand()
 		return f
 	}
 	return undecidedByClass("too little was charged, or the counter refilled or turned meanwhile")
@@ -206,7 +206,7 @@ func judgeRefundOnce(v *view) finding {
 			f.message = fmt.Sprintf("after %s %d tokens stay charged that were not used", part.what, fell-want)
 			return f
 		case v.still(read[0].of, part.to.of):
-			f.needs = []string{asksForClass}
+			f.needs = asksToStand()
 			return f
 		default:
 			return undecidedByClass(fmt.Sprintf("the counter fell by %d of %d tokens: too much was refunded, or it refilled or turned meanwhile", fell, want))

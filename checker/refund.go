@@ -47,7 +47,7 @@ func judgeRefund(v *view) finding {
 	case leak >= 0 && whole:
 		return f
 	case v.still(read[0].of, read[2].of):
-		f.needs = []string{asksForClass}
+		f.needs = asksToStand()
 		return f
 	}
 	return undecidedByClass(fmt.Sprintf("the counter told %d, %d and %d: it may have refilled or turned while it was read", read[0].left, read[1].left, read[2].left))
@@ -132,7 +132,7 @@ func (v *view) refundByFilling() finding {
 		return f
 	}
 	if v.still(after.key.attempts[0], after.full) && v.still(control.key.attempts[0], control.full) {
-		f.needs = []string{asksForClass}
+		f.needs = asksToStand()
 		return f
 	}
 	return undecidedByClass(fmt.Sprintf("%d requests filled a key up after failed calls and %d one without: its counter may have refilled or turned meanwhile", after.admitted, control.admitted))

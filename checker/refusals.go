@@ -53,8 +53,11 @@ func refusalRequirements() []Requirement {
 				Value:  "1 s and a tenth of what is told",
 				Reason: "whole seconds are rounded up, and a limiter may add a little",
 			}, {
-				Value:  "2 s and a tenth where a date is told, and INCONCLUSIVE where the answer had no Date",
-				Reason: "a date is rounded up and the answer's own down; the target's clock may be another than ours",
+				Value:  "2 s and a tenth where a date is told, and by what the answer's Date is behind earlier ones; INCONCLUSIVE where it had none",
+				Reason: "a date is rounded up and the answer's own down, and a busy server renews that late; the target's clock may be another than ours",
+			}, {
+				Value:  "two windows and 2 s, for which nobody waited",
+				Reason: "a sliding counter gives back in the course of a second window, and no known class remembers longer",
 			}, {
 				Value:  "an answer that may have been decided later than that: INCONCLUSIVE",
 				Reason: "a slow target decides late",

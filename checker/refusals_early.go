@@ -12,6 +12,9 @@ import (
 func judgeRetryAfterTight(v *view) finding {
 	var told, open *finding
 	for _, k := range v.keys {
+		if f := v.toldTooLong(k); f != nil {
+			return *f
+		}
 		if len(step(k.attempts, "early")) == 0 {
 			continue
 		}
@@ -38,6 +41,30 @@ func judgeRetryAfterTight(v *view) finding {
 // which is rounded down.
 const toldGrain = time.Second
 
+// longestWait is how many windows a Retry-After may tell: a sliding counter gives
+// back in the course of a second one, and no known class remembers longer.
+const longestWait = 2
+
+// toldTooLong finds a refusal that tells a time for which no class of limiter
+// needs to keep anybody waiting, so that nobody waited for it; nil is none.
+func (v *view) toldTooLong(k keyView) *finding {
+	refusal := v.lastRefusal(k, "obey")
+	if refusal == nil || k.Limits.Requests == nil && k.Limits.Tokens == nil {
+		return nil
+	}
+	value := refusal.Header["retry-after"]
+	moment, err := history.ReadRetryAfter(value)
+	if err != nil || moment.OurClock || moment.After <= longestWait*v.Run.Window+2*toldGrain+moment.Behind {
+		return nil
+	}
+	return &finding{
+		figure:  lasting("told", moment.After),
+		verdict: Fail, message: "a refusal tells a longer time than any class of limiter remembers",
+		expected: fmt.Sprintf("at most %d windows of %s", longestWait, v.Run.Window),
+		observed: "retry-after: " + value, attempts: []int{refusal.ID},
+	}
+}
+
 // cameEarly judges one key, on which a client came back earlier than told.
 func (v *view) cameEarly(k keyView) finding {
 	early, refusal := step(k.attempts, "early")[0], v.lastRefusal(k, "early")
@@ -52,7 +79,7 @@ func (v *view) cameEarly(k keyView) finding {
 	moment, err := history.ReadRetryAfter(value)
 	sooner := toldGrain
 	if moment.Form == history.HTTPDate {
-		sooner += toldGrain
+		sooner += toldGrain + moment.Behind
 	}
 	switch {
 	case err != nil:

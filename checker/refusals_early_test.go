@@ -31,6 +31,8 @@ func TestTightRetryAfter(t *testing.T) {
 		"sent late":                        {"5", 7000, 7001, Inconclusive},
 		"a date may be two seconds long":   {"in 5s (HTTP-date)", 2999, 3000, Inconclusive},
 		"a date, surely early":             {"in 5s (HTTP-date)", 2998, 2999, Warn},
+		"a date by a Date that is old":     {"in 5s (HTTP-date, by a Date 1.5s behind)", 2000, 2001, Inconclusive},
+		"the same, surely early":           {"in 5s (HTTP-date, by a Date 1.5s behind)", 1400, 1401, Warn},
 		"a date by our clock":              {"in 5s (HTTP-date, by our clock)", 100, 101, Inconclusive},
 		"a date of another tool":           {"Sun, 22 Nov 2026 03:30:09 GMT", 100, 101, Inconclusive},
 		"told nothing":                     {"", 100, 101, Inconclusive},
@@ -75,4 +77,31 @@ func TestTightRetryAfter(t *testing.T) {
 		}
 		b.wants(id, Warn, "", nil)
 	}
+}
+
+// The windows are of 5 s: nobody waits for longer than two of them and 2 s.
+func TestRetryAfterLongerThanAnyClassNeeds(t *testing.T) {
+	const id = "refusal/retry-after-tight"
+	for told, want := range map[string]Verdict{
+		"3600": Warn, "1795318209": Warn, "13": Warn, "12": Skip, "in 12.5s (HTTP-date)": Warn, "in 1h0m0s (HTTP-date)": Warn,
+		"in 12.5s (HTTP-date, by a Date 1s behind)": Skip, "in 1h0m0s (HTTP-date, by our clock)": Skip, "an hour": Skip,
+	} {
+		for what, limits := range map[string]history.Limits{"requests": perWindow(2), "tokens": tokensOnly(20)} {
+			b := newBook(t).scenario("refusal-retry", id)
+			k := b.key(limits)
+			k.admits(2, "use-up", 0)
+			refusal := k.refuse("use-up", 100*ms, telling("retry-after", told))
+			evidence := []int{}
+			if want == Warn {
+				evidence = []int{refusal}
+			}
+			b.wants(id, want, "", evidence)
+			if r := b.verdict(id); want == Warn && r.Observed != "retry-after: "+told {
+				t.Errorf("%s by %s: observed %q", told, what, r.Observed)
+			}
+		}
+	}
+	b := newBook(t).scenario("refusal-retry", id)
+	b.key(slots(1)).refuse("use-up", 0, telling("retry-after", "3600"))
+	b.wants(id, Skip, "no refusal told", nil) // nobody knows when a slot frees
 }

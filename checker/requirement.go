@@ -122,7 +122,7 @@ func undecided(reason string) finding {
 // nothing excludes that the target is of one.
 func undecidedByClass(reason string) finding {
 	f := undecided(reason + ", which is not excluded by what is known of the target's class")
-	f.needs = []string{asksForClass}
+	f.needs = asksToStand()
 	return f
 }
 

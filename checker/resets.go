@@ -3,6 +3,7 @@ package checker
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ratecheck/ratecheck/checker/window"
@@ -103,7 +104,7 @@ func judgeResets(v *view) finding {
 			case resetUnknown:
 				note(undecided(fmt.Sprintf("attempt %d: %s tells %s, %s", r.of.ID, r.Name, r.Text, unknownReset(r))))
 			case resetWithinTwo:
-				if !onlyOf(classes, window.FixedFirstUse, window.FixedClock, window.SlidingLog, window.Bucket) {
+				if !onlyOf(v.classesFor(r.Kind, classes), window.FixedFirstUse, window.FixedClock, window.SlidingLog, window.Bucket) {
 					note(undecided(fmt.Sprintf("attempt %d: %s tells %s, which is more than a window and no more than two: a sliding counter may need that long", r.of.ID, r.Name, r.Text)))
 					continue
 				}
@@ -137,6 +138,16 @@ func judgeResets(v *view) finding {
 		return skipped("no answer tells when a limit of its key resets")
 	}
 	return passed(fmt.Sprintf("%d resets told, each within one window", told))
+}
+
+// classesFor are the classes by which a reset of a kind is judged: that of
+// tokens, or of what does not say what it counts, by those of the tokens where
+// they have a limiter of their own.
+func (v *view) classesFor(kind string, requests []window.Class) []window.Class {
+	if kind != "requests" && v.countsTokensOtherwise(requests) {
+		return append(slices.Clone(requests), v.classesOfTokens()...)
+	}
+	return requests
 }
 
 // answers are the attempts that the target answered.

@@ -48,6 +48,20 @@ func TestResetPlausible(t *testing.T) {
 			t.Errorf("needs %v", r.Needs)
 		}
 	})
+	t.Run("more than a window, and a sliding counter for tokens alone", func(t *testing.T) {
+		for name, want := range map[string]Verdict{"x-ratelimit-reset-tokens": Inconclusive, "x-ratelimit-reset": Inconclusive, "x-ratelimit-reset-requests": Fail} {
+			b := newBook(t)
+			b.measured()
+			b.tokenCounter()
+			b.scenario("answers-quiet", id).key(both(100, 1000)).admit("plain", 0, telling(name, "9"))
+			b.wants(id, want, "", nil)
+		}
+		b := newBook(t)
+		b.measured()
+		b.tokenBucket()
+		late := b.scenario("answers-quiet", id).key(both(100, 1000)).admit("plain", 0, telling("x-ratelimit-reset-tokens", "9"))
+		b.wants(id, Fail, "1 of 1", []int{late})
+	})
 	t.Run("an instant told when the request came", func(t *testing.T) {
 		b, k := start(t)
 		k.admit("plain", 0, taking(3*sec), telling(name, "in -4s (Unix seconds)"))
@@ -113,6 +127,13 @@ func TestResetPlausible(t *testing.T) {
 		b.wants(id, Skip, "", nil)
 		k.admit("plain", 0, telling(name, "86000"), telling("x-ratelimit-limit-requests", 100))
 		b.wants(id, Fail, "1 of 1", nil)
+	})
+	t.Run("of a policy that is not the key's", func(t *testing.T) {
+		b, k := start(t)
+		k.admit("plain", 0, telling("ratelimit", `"daily";r=999;t=80000`), telling("ratelimit-policy", `"minute";q=100;w=5, "daily";q=1400;w=86400`))
+		b.wants(id, Skip, "", nil)
+		wrong := k.admit("plain", 0, telling("ratelimit", `"minute";r=99;t=80000`), telling("ratelimit-policy", `"minute";q=100;w=5, "daily";q=1400;w=86400`))
+		b.wants(id, Fail, "1 of 1", []int{wrong})
 	})
 	t.Run("no policy is the key's for sure", func(t *testing.T) {
 		b, k := start(t)

@@ -58,7 +58,7 @@ func TestSteadyState(t *testing.T) {
 			b.wants(steadyID, test.known, "", nil)
 			if test.known == Fail {
 				b.wants(steadyID, Fail, "creeps by", full)
-				if r := b.verdict(steadyID); !slices.Equal(r.Needs, []string{asksForClass}) {
+				if r := b.verdict(steadyID); !slices.Equal(r.Needs, asksToStand()) {
 					t.Errorf("needs %v", r.Needs)
 				}
 			}

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/ratecheck/ratecheck/checker/window"
+	"github.com/ratecheck/ratecheck/history"
 )
 
 // The classes by which tokens are counted, which may be others than those of
@@ -33,10 +34,17 @@ func (j *joined) tokensUnclear() bool {
 	return unclear
 }
 
+// findTokensUntold says whether nobody asked how tokens are counted, or the
+// answers do not tell.
+func (j *joined) findTokensUntold() bool {
+	asked := slices.ContainsFunc(j.Run.Planned, func(p history.Plan) bool { return slices.Contains(p.Asks, asksForTokenClass) })
+	return !asked || j.tokensUnclear()
+}
+
 // classesForTokens are the classes by which tokens are judged where nothing else
 // is known of them: those of requests, or their own where no class explains both.
 func (j *joined) classesForTokens() []window.Class {
-	if j.tokensUnclear() {
+	if j.tokensUntold() {
 		return nil
 	}
 	if requests := j.requestClasses(); !j.countsTokensOtherwise(requests) {

@@ -21,6 +21,7 @@ type joined struct {
 
 	// Many judges ask for them, and finding them takes long.
 	requestClasses, classesOfTokens func() []window.Class // not to be changed
+	tokensUntold                    func() bool
 }
 
 // seen is an attempt with what the ledger says of it.
@@ -55,6 +56,7 @@ func newJoined(h *history.History) *joined {
 	j.queue = j.findQueue()
 	j.requestClasses = sync.OnceValue(j.findRequestClasses)
 	j.classesOfTokens = sync.OnceValue(j.findTokenClasses)
+	j.tokensUntold = sync.OnceValue(j.findTokensUntold)
 	return j
 }
 

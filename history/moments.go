@@ -207,8 +207,12 @@ func readInstant(text string) (time.Time, Form) {
 	if at, err := http.ParseTime(text); err == nil {
 		return at, HTTPDate
 	}
-	if at, err := time.Parse(time.RFC3339, text); err == nil {
-		return at, RFC3339
+	// RFC 3339, 5.6: the letters may be small, and a space may stand for the T.
+	// ISO 8601 and strftime's %z leave out the colon of the zone.
+	for _, layout := range []string{time.RFC3339, "2006-01-02 15:04:05Z07:00", "2006-01-02T15:04:05Z0700", "2006-01-02 15:04:05Z0700"} {
+		if at, err := time.Parse(layout, strings.ToUpper(text)); err == nil {
+			return at, RFC3339
+		}
 	}
 	for _, layout := range []string{"2006-01-02 15:04:05 UTC", "2006-01-02 15:04:05", "2006-01-02T15:04:05"} {
 		if at, err := time.Parse(layout, text); err == nil {
@@ -219,14 +223,18 @@ func readInstant(text string) (time.Time, Form) {
 }
 
 // WithoutWallTime is a header's value as it is recorded: an instant becomes a
-// moment, all else is left as it is. Only headers that tell a time are touched:
-// those with reset in their name, and a Retry-After that is an HTTP-date.
+// moment, once where it stood there several times, all else is left as it is.
+// Only headers that tell a time are touched: those with reset in their name, and
+// a Retry-After that is an HTTP-date.
 func WithoutWallTime(name, value string, answered Answered) string {
 	reset, retry := strings.Contains(name, "reset"), strings.Contains(name, "retry-after")
 	if !reset && !retry {
 		return value
 	}
 	text := strings.TrimSpace(value)
+	if line, agree := oneLine(text); agree {
+		text = line
+	}
 	at, form := readInstant(text)
 	switch {
 	case strings.HasPrefix(text, momentStart):

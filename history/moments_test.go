@@ -35,6 +35,11 @@ func TestMoments(t *testing.T) {
 		"2026-11-22T03:30:09Z":          {After: 5 * time.Second, Form: RFC3339},
 		"2026-11-22T03:30:09.5Z":        {After: 5500 * time.Millisecond, Form: RFC3339},
 		"2026-11-22T09:00:09+05:30":     {After: 5 * time.Second, Form: RFC3339},
+		"2026-11-22t03:30:09z":          {After: 5 * time.Second, Form: RFC3339},
+		"2026-11-22 03:30:09Z":          {After: 5 * time.Second, Form: RFC3339},
+		"2026-11-22 03:30:09.25+00:00":  {After: 5250 * time.Millisecond, Form: RFC3339}, // Python's str
+		"2026-11-22T09:00:09+0530":      {After: 5 * time.Second, Form: RFC3339},
+		"2026-11-22 03:30:09+0000":      {After: 5 * time.Second, Form: RFC3339},
 		"2026-11-22 03:30:09 UTC":       {After: 5 * time.Second, Form: UTCText},
 		"2026-11-22 03:30:09.123456":    {After: 5124 * time.Millisecond, Form: UTCText}, // rounded up
 		"2026-11-22T03:30:09":           {After: 5 * time.Second, Form: UTCText},
@@ -81,6 +86,9 @@ func TestWhatIsMadeRelative(t *testing.T) {
 		{"llm_provider-reset_at", "2026-11-22 03:30:09 UTC", "in 5s (date and time UTC)"},
 		{"x-ratelimit-limit-requests", "1795318209", "1795318209"},
 		{"x-litellm-note", "Sun, 22 Nov 2026 03:30:09 GMT", "Sun, 22 Nov 2026 03:30:09 GMT"},
+		{"x-ratelimit-reset", "1795318209, 1795318209", "in 5s (Unix seconds)"}, // two lines alike
+		{"x-ratelimit-reset", "1795318209, 1795318210", "1795318209, 1795318210"},
+		{"x-ratelimit-reset", "5, 5", "5, 5"},
 		{"reset_at", "Fri, 31 Dec 9999 23:59:59 GMT", "in 2562047h47m16.854s (HTTP-date)"}, // the longest Duration
 	} {
 		if got := WithoutWallTime(c.name, c.value, Answered{At: answered}); got != c.want {
@@ -134,19 +142,21 @@ func TestResetsInEveryDialect(t *testing.T) {
 			"anthropic-ratelimit-requests-reset": "in 3s (RFC 3339)", "anthropic-ratelimit-requests-limit": "9",
 			"anthropic-ratelimit-unified-reset": "in 100h0m0s (Unix seconds)", "anthropic-ratelimit-input-tokens-reset": "in 1s (RFC 3339)",
 		}, []ToldReset{{"anthropic-ratelimit-requests-reset", "requests", number(9), "in 3s (RFC 3339)", Moment{After: 3 * time.Second, Form: RFC3339}, nil}}},
-		"Envoy":                {map[string]string{"x-ratelimit-reset": "12", "x-ratelimit-limit": "10, 10;w=60"}, []ToldReset{{"x-ratelimit-reset", "", number(10), "12", seconds(12), nil}}},
-		"IETF, old":            {map[string]string{"ratelimit-reset": "12", "ratelimit-limit": "10"}, []ToldReset{{"ratelimit-reset", "", number(10), "12", seconds(12), nil}}},
-		"IETF, new":            {map[string]string{"ratelimit": `"a;t=9";r=50; t=30`}, []ToldReset{{"ratelimit", "", nil, "30", seconds(30), nil}}},
-		"IETF, no time":        {map[string]string{"ratelimit": `"a";r=50`}, nil},
-		"IETF, two policies":   {map[string]string{"ratelimit": `"a";r=50;t=3, "b";r=1;t=86000`}, nil},
-		"milliseconds":         {map[string]string{"x-ratelimit-reset-requests-ms": "1500"}, []ToldReset{{"x-ratelimit-reset-requests-ms", "requests", nil, "1500", Moment{After: 1500 * time.Millisecond, Form: WholeSeconds}, nil}}},
-		"the upstream's":       {map[string]string{"llm_provider-x-ratelimit-reset-requests": "5"}, nil},
-		"of a day":             {map[string]string{"x-ratelimit-reset-requests-day": "86000"}, nil},
-		"empty":                {map[string]string{"x-ratelimit-reset": " "}, nil},
-		"two lines alike":      {map[string]string{"x-ratelimit-reset": "5, 5"}, []ToldReset{{"x-ratelimit-reset", "", nil, "5", seconds(5), nil}}},
-		"two lines that argue": {map[string]string{"x-ratelimit-reset": "5, 500"}, nil},
-		"a word":               {map[string]string{"x-ratelimit-reset": "soon"}, []ToldReset{{"x-ratelimit-reset", "", nil, "soon", Moment{}, ErrNoMoment}}},
-		"a date in a history":  {map[string]string{"x-ratelimit-reset": "Sun, 22 Nov 2026 03:30:09 GMT"}, []ToldReset{{"x-ratelimit-reset", "", nil, "Sun, 22 Nov 2026 03:30:09 GMT", Moment{}, ErrWallTime}}},
+		"Envoy":                 {map[string]string{"x-ratelimit-reset": "12", "x-ratelimit-limit": "10, 10;w=60"}, []ToldReset{{"x-ratelimit-reset", "", number(10), "12", seconds(12), nil}}},
+		"IETF, old":             {map[string]string{"ratelimit-reset": "12", "ratelimit-limit": "10"}, []ToldReset{{"ratelimit-reset", "", number(10), "12", seconds(12), nil}}},
+		"IETF, new":             {map[string]string{"ratelimit": `"a;t=9";r=50; t=30`}, []ToldReset{{"ratelimit", "", nil, "30", seconds(30), nil}}},
+		"IETF, with its policy": {map[string]string{"ratelimit": `"a;t=9";r=50;t=30`, "ratelimit-policy": `"b, c";q=5;w=1, "a;t=9";w=86400; q=100`}, []ToldReset{{"ratelimit", "", number(100), "30", seconds(30), nil}}},
+		"IETF, another policy":  {map[string]string{"ratelimit": `"a";r=50;t=30`, "ratelimit-policy": `"b\"";q=5;w=1`}, []ToldReset{{"ratelimit", "", nil, "30", seconds(30), nil}}},
+		"IETF, no time":         {map[string]string{"ratelimit": `"a";r=50`}, nil},
+		"IETF, two policies":    {map[string]string{"ratelimit": `"a";r=50;t=3, "b";r=1;t=86000`}, nil},
+		"milliseconds":          {map[string]string{"x-ratelimit-reset-requests-ms": "1500"}, []ToldReset{{"x-ratelimit-reset-requests-ms", "requests", nil, "1500", Moment{After: 1500 * time.Millisecond, Form: WholeSeconds}, nil}}},
+		"the upstream's":        {map[string]string{"llm_provider-x-ratelimit-reset-requests": "5"}, nil},
+		"of a day":              {map[string]string{"x-ratelimit-reset-requests-day": "86000"}, nil},
+		"empty":                 {map[string]string{"x-ratelimit-reset": " "}, nil},
+		"two lines alike":       {map[string]string{"x-ratelimit-reset": "5, 5"}, []ToldReset{{"x-ratelimit-reset", "", nil, "5", seconds(5), nil}}},
+		"two lines that argue":  {map[string]string{"x-ratelimit-reset": "5, 500"}, nil},
+		"a word":                {map[string]string{"x-ratelimit-reset": "soon"}, []ToldReset{{"x-ratelimit-reset", "", nil, "soon", Moment{}, ErrNoMoment}}},
+		"a date in a history":   {map[string]string{"x-ratelimit-reset": "Sun, 22 Nov 2026 03:30:09 GMT"}, []ToldReset{{"x-ratelimit-reset", "", nil, "Sun, 22 Nov 2026 03:30:09 GMT", Moment{}, ErrWallTime}}},
 	} {
 		if diff := cmp.Diff(c.want, ReadResets(c.header), cmpopts.EquateErrors()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
@@ -164,7 +174,11 @@ func FuzzMoments(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string, at int64, ours bool) {
 		answered := time.Unix(at%(1<<33), 0)
 		recorded := WithoutWallTime("x-ratelimit-reset-requests", text, Answered{At: answered, OurClock: ours})
-		instant, form := readInstant(strings.TrimSpace(text))
+		line, agree := oneLine(strings.TrimSpace(text))
+		if !agree {
+			line = strings.TrimSpace(text)
+		}
+		instant, form := readInstant(line)
 		m, err := ReadMoment(recorded)
 		switch {
 		case errors.Is(err, ErrWallTime):

@@ -48,6 +48,32 @@ func ReadRates(header map[string]string) Rates {
 	}
 }
 
+// UnnamedLimits are the limits that stand under a name that does not say what it
+// counts, where ReadRates reads the requests from there: the one that is told,
+// and those of the policies behind it. Gateways tell the limit there that is
+// nearest to its end, be it of requests or of tokens (Envoy, agentgateway). Nil
+// is none.
+func UnnamedLimits(header map[string]string) []int64 {
+	for _, name := range rateNames("requests", "limit") {
+		value := header[name]
+		if readNumber(value) == nil {
+			continue
+		}
+		if strings.HasSuffix(name, "-requests") || strings.HasPrefix(name, "anthropic-") {
+			return nil
+		}
+		var limits []int64
+		for _, item := range strings.Split(withoutQuoted(value), ",") {
+			text, _, _ := strings.Cut(item, ";")
+			if n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64); err == nil {
+				limits = append(limits, n)
+			}
+		}
+		return limits
+	}
+	return nil
+}
+
 // readNumber reads the number of a header. Envoy and the IETF drafts up to 07
 // put their policies behind it, as in "10, 10;w=60". Lines that agree are one,
 // and lines that do not are none: chained gateways append theirs (Kong 14353).
@@ -82,7 +108,7 @@ func withoutQuoted(value string) string {
 // HasRates says whether an answer carries rate headers of its own in any known
 // dialect: x-ratelimit-* (OpenAI, LiteLLM, Envoy, GoModel), ratelimit and
 // ratelimit-* (IETF drafts), anthropic-ratelimit-*, x-ai-ratelimit-* (Kong,
-// APISIX), ratelimitbysize-* (Mistral). What an upstream said and the proxy
+// APISIX), ratelimitbysize-* (Mistral), x-rate-limit-* (Twitter, Okta). What an upstream said and the proxy
 // passed on as llm_provider-* does not count, nor does Envoy's mark that it was
 // the one who refused.
 func HasRates(header map[string]string) bool {
@@ -90,7 +116,7 @@ func HasRates(header map[string]string) bool {
 		if strings.HasPrefix(name, "llm_provider-") || name == "x-envoy-ratelimited" {
 			continue
 		}
-		if strings.Contains(name, "ratelimit") {
+		if strings.Contains(name, "ratelimit") || strings.Contains(name, "rate-limit-") {
 			return true
 		}
 	}

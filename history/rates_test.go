@@ -56,6 +56,7 @@ func TestRatesInEveryDialect(t *testing.T) {
 		"APISIX":                    {map[string]string{"x-ai-ratelimit-limit-ds": "300", "x-ai-1-ratelimit-remaining": "2"}, Rates{}, true},
 		"Higress":                   {map[string]string{"x-tokenratelimit-reset": "12"}, Rates{}, true},
 		"Mistral":                   {map[string]string{"ratelimitbysize-limit": "500000", "x-ratelimit-limit-req-minute": "60"}, Rates{}, true},
+		"Okta":                      {map[string]string{"x-rate-limit-limit": "600", "x-rate-limit-remaining": "599", "x-rate-limit-reset": "1795318209"}, Rates{}, true},
 		"one line twice":            {map[string]string{"x-ratelimit-limit-requests": "100, 100"}, Rates{RequestsLimit: number(100)}, true},
 		"two lines":                 {map[string]string{"x-ratelimit-limit-requests": "100, 5"}, Rates{}, true},
 		"blanks":                    {map[string]string{"x-ratelimit-limit-requests": " 100 ", "x-ratelimit-limit-tokens": ""}, Rates{RequestsLimit: number(100)}, true},
@@ -73,6 +74,28 @@ func TestRatesInEveryDialect(t *testing.T) {
 				t.Errorf("has rate headers: %t", got)
 			}
 		})
+	}
+}
+
+func TestUnnamedLimits(t *testing.T) {
+	for name, c := range map[string]struct {
+		header map[string]string
+		want   []int64
+	}{
+		"none":              {map[string]string{"x-ratelimit-remaining": "9"}, nil},
+		"of requests":       {map[string]string{"x-ratelimit-limit-requests": "10", "x-ratelimit-limit": "1000"}, nil},
+		"of one key":        {map[string]string{"x-ratelimit-api_key-limit-requests": "10"}, nil},
+		"Anthropic":         {map[string]string{"anthropic-ratelimit-requests-limit": "10"}, nil},
+		"agentgateway":      {map[string]string{"x-ratelimit-limit": "1000"}, []int64{1000}},
+		"Envoy":             {map[string]string{"x-ratelimit-limit": `10, 10;w=1;name="a, 7", 1000;w=3600`}, []int64{10, 10, 1000}},
+		"IETF, old":         {map[string]string{"ratelimit-limit": "100;w=60"}, []int64{100}},
+		"beside tokens":     {map[string]string{"x-ratelimit-limit": "10", "x-ratelimit-limit-tokens": "1000"}, []int64{10}},
+		"of no sense":       {map[string]string{"x-ratelimit-limit": "many"}, nil},
+		"that do not agree": {map[string]string{"x-ratelimit-limit": "10, 20"}, nil},
+	} {
+		if diff := cmp.Diff(c.want, UnnamedLimits(c.header)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
 	}
 }
 

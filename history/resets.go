@@ -40,8 +40,11 @@ func ReadResets(header map[string]string) []ToldReset {
 			continue
 		}
 		r := ToldReset{Name: name, Kind: kind, Text: text}
-		if limitName != "" {
+		switch {
+		case limitName != "":
 			r.Limit = readNumber(header[limitName])
+		case name == "ratelimit":
+			r.Limit = quotaOf(header["ratelimit-policy"], header[name])
 		}
 		r.Moment, r.Err = ReadMoment(text)
 		if unit := strings.HasSuffix(name, "-ms"); unit && r.Err == nil && !r.Moment.Form.Absolute() {
@@ -86,6 +89,42 @@ func tOf(value string) (text string, is bool) {
 		}
 	}
 	return "", false
+}
+
+// quotaOf is the quota of the policy that a RateLimit header tells of, as the
+// RateLimit-Policy beside it says; nil where it does not.
+func quotaOf(policies, told string) *int64 {
+	name := strings.TrimSpace(outsideQuotes(told, ';')[0])
+	for _, policy := range outsideQuotes(policies, ',') {
+		parts := outsideQuotes(policy, ';')
+		if strings.TrimSpace(parts[0]) != name {
+			continue
+		}
+		for _, parameter := range parts[1:] {
+			if q, ok := strings.CutPrefix(strings.TrimSpace(parameter), "q="); ok {
+				return readNumber(q)
+			}
+		}
+	}
+	return nil
+}
+
+// outsideQuotes cuts a text where a character stands outside of double quotes;
+// it has at least one part.
+func outsideQuotes(text string, at byte) []string {
+	var parts []string
+	quoted, from := false, 0
+	for i := 0; i < len(text); i++ {
+		switch {
+		case text[i] == '\\' && quoted:
+			i++ // what is escaped ends nothing
+		case text[i] == '"':
+			quoted = !quoted
+		case text[i] == at && !quoted:
+			parts, from = append(parts, text[from:i]), i+1
+		}
+	}
+	return append(parts, text[from:])
 }
 
 // oneLine is the one value of a header that stood there once, or several times

@@ -177,7 +177,7 @@ func torn() *history.History {
 // byClass is a run with a FAIL that stands because the class is known: its
 // counter fell too little, and cannot have risen by itself.
 func byClass() *history.History {
-	r := record(plan("requests-windows", "requests/limit-kept"), plan("drift-rest", "drift/remaining-matches-usage"))
+	r := record(plan("requests-windows", "requests/limit-kept"), plan("tokens-sequential", "tokens/limit-kept"), plan("drift-rest", "drift/remaining-matches-usage"))
 	k := r.key("requests-windows", only("requests", 2))
 	for i := range 6 {
 		opens := time.Duration(i) * 6200 * ms

@@ -34,6 +34,18 @@ func litellmDefects() []sighting {
 			Issue: "17664", From: v3Default, Before: "1.82.3",
 			What: "only the tokens of the answer are counted", Gone: "gone by 1.82.3",
 		}},
+		{"tokens/streams-without-usage-counted", "", Defect{
+			Issue: "17664", From: v3Default, Before: "1.82.3",
+			What: "only the tokens of the answer are counted", Gone: "gone by 1.82.3",
+		}},
+		{"refund/once", "", Defect{
+			Issue: "17664", From: v3Default, Before: "1.82.3",
+			What: "only the tokens of the answer are counted, which looks like a refund of the prompt's", Gone: "gone by 1.82.3",
+		}},
+		{"tokens/streams-counted", "responses", Defect{
+			Issue: "17706", From: firstRun, Before: "1.80.10",
+			What: "the usage of /v1/responses is not read, and a request counts as one token", Gone: "gone from 1.80.10 (PR 17707)",
+		}},
 		{"tokens/limit-kept-concurrent", "", Defect{
 			Issue: "18730", From: firstRun, Before: reserves,
 			What: "tokens are checked before a request and charged after its answer, so that all that is in flight at once passes",
@@ -153,6 +165,26 @@ func litellmDefects() []sighting {
 			What:       "x-ratelimit-remaining-* and -limit-* are the provider's numbers, not the key's",
 			Gone:       inLast,
 			Workaround: "read x-ratelimit-api_key-* on answers that are not streamed",
+		}},
+		{"headers/remaining-true", "embeddings", Defect{
+			Issue: "27738", From: "1.88.0", Before: "1.91.0",
+			What: "what was reserved for embeddings is given back whole, so that what remains does not fall", Gone: uncounted,
+		}},
+		{"headers/remaining-true", "completions", Defect{
+			Issue: "27738", From: "1.88.0", Before: "1.91.0",
+			What: "what was reserved for text completions is given back whole, so that what remains does not fall", Gone: uncounted,
+		}},
+		{"headers/reset-plausible", "", Defect{
+			Issue: "39816", From: firstRun, Before: "1.103.0",
+			What:       "reset_at is local time and says that it is UTC",
+			Gone:       "gone by 1.103",
+			Workaround: "run it with TZ=UTC, or read retry-after",
+		}},
+		{"refusal/never-fits", "", Defect{
+			From:       "1.88.0",
+			What:       "a request that asks for more tokens than its limit is told to come back after a window, each time",
+			Gone:       inLast,
+			Workaround: "send a max_tokens that is below the token limit",
 		}},
 		{"refusal/retry-after", "messages", Defect{
 			From: firstRun,

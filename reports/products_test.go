@@ -25,6 +25,7 @@ func TestMeasuredReleasesLookLikeThemselves(t *testing.T) {
 			"tokens/streams-counted", "refund/upstream-error", "drift/remaining-matches-usage", "parallel/kept-across-windows", "parallel/slot-freed",
 			"headers/on-answers@messages", "headers/on-streams", "headers/key-before-provider", "refusal/retry-after@completions", "refusal/retry-after@messages",
 			"refusal/retry-after-tight",
+			"headers/reset-plausible", "refund/once", "tokens/streams-counted@responses", "tokens/streams-without-usage-counted",
 		},
 		"1.82.3": {
 			"tokens/endpoints-counted@completions", "tokens/endpoints-counted@embeddings",
@@ -33,11 +34,21 @@ func TestMeasuredReleasesLookLikeThemselves(t *testing.T) {
 			"requests/refused-not-charged", "requests/straddling-burst", "tokens/limit-kept-concurrent", "tokens/window-reopens", "tokens/lockout-bounded", "refund/upstream-error",
 			"refund/disconnect", "drift/remaining-matches-usage", "parallel/kept-across-windows", "parallel/slot-freed", "headers/on-answers@messages",
 			"headers/on-streams", "headers/key-before-provider", "refusal/retry-after@completions", "refusal/retry-after@messages", "refusal/retry-after-tight",
+			"headers/reset-plausible",
+		},
+		"1.88.0": {
+			"drift/remaining-matches-usage@completions", "drift/remaining-matches-usage@embeddings", "forwarding/body-unchanged", "forwarding/no-internal-fields@responses",
+			"headers/key-before-provider", "headers/on-answers@messages", "headers/on-streams", "headers/on-streams@completions", "headers/on-streams@messages",
+			"headers/on-streams@responses", "headers/remaining-true@completions", "headers/remaining-true@embeddings", "headers/reset-plausible", "isolation/many-keys",
+			"parallel/kept-across-windows", "parallel/slot-freed", "refund/own-window", "refusal/never-fits", "refusal/retry-after-tight", "refusal/retry-after@completions",
+			"refusal/retry-after@messages", "requests/refused-not-charged", "requests/straddling-burst", "scopes/team-model-limit", "tokens/endpoints-counted@completions",
+			"tokens/endpoints-counted@embeddings", "tokens/lockout-bounded", "tokens/window-reopens",
 		},
 		"1.109.1": {
 			"headers/on-streams@completions", "headers/on-streams@messages", "headers/on-streams@responses",
 			"requests/refused-not-charged", "requests/straddling-burst", "refund/own-window", "headers/on-streams", "headers/key-before-provider", "refusal/retry-after@completions",
 			"refusal/retry-after@messages", "refusal/retry-after-tight", "forwarding/body-unchanged", "tokens/limit-kept",
+			"refusal/never-fits",
 		},
 	} {
 		var got []string

@@ -297,7 +297,7 @@ func TestTargetIsWhoTheAnswersSay(t *testing.T) {
 // it too.
 func TestReproduceNamesWhatTheVerdictNeeds(t *testing.T) {
 	report := New(byClass(), "", "ratecheck run X")
-	want := "ratecheck run X --only drift/remaining-matches-usage,requests/limit-kept --seed 7"
+	want := "ratecheck run X --only drift/remaining-matches-usage,requests/limit-kept,tokens/limit-kept --seed 7"
 	if got := fail(&report).Reproduce; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}

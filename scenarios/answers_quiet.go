@@ -23,6 +23,12 @@ func answersQuiet() Scenario {
 				return err
 			}
 			for i := range 2 * each {
+				if i == 2*each-2 {
+					// What was used is charged by then, also beside the answers.
+					if err := s.Wait(ctx, settleTime); err != nil {
+						return err
+					}
+				}
 				step := "plain"
 				if i%2 == 1 {
 					step = "stream"

@@ -103,7 +103,7 @@ func TestEachFaultIsCaughtByItsRequirement(t *testing.T) {
 			for seed := range seedsOf(3) {
 				args := faultArgs(fault, "--seed", strconv.Itoa(seed+1))
 				if few() { // what it breaks, and what tells the limiter's class
-					args = append(args, "--only", fault.Breaks+",requests/limit-kept")
+					args = append(args, "--only", fault.Breaks+",requests/limit-kept,tokens/limit-kept")
 				}
 				got := wrong(judged(t, args...))
 				if !slices.ContainsFunc(got, func(a accused) bool { return a.requirement == fault.Breaks }) {
