@@ -138,7 +138,7 @@ func rested(before []seen, probe seen) bool {
 func (v *view) readAtRest(readings ...reading) bool {
 	for _, r := range readings {
 		for _, a := range v.byKey[r.of.Key] {
-			if a.ID != r.of.ID && a.Sent < r.of.Sent && !(a.outcome == refused && !a.doubtful) && !rested([]seen{a}, r.of) {
+			if a.ID != r.of.ID && a.Sent < r.of.Sent && (a.outcome != refused || a.doubtful) && !rested([]seen{a}, r.of) {
 				return false
 			}
 		}
