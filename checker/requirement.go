@@ -158,9 +158,9 @@ func Find(id string) (Requirement, bool) {
 	return Requirement{}, false
 }
 
-// Refusals are the statuses by which a limiter refuses. 429 is the right one;
-// the others are what gateways are known to use, and are named for what they
-// are.
+// isRefusalStatus says whether limiters refuse by a status. 429 is the right
+// one; the others are what gateways are known to use, and are named for what
+// they are.
 func isRefusalStatus(status int) bool {
 	switch status {
 	case 402, 403, 408, 412, 429, 503, 529:

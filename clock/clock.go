@@ -57,8 +57,3 @@ func WithTimeout(parent context.Context, c Clock, d time.Duration) (context.Cont
 		cancel()
 	}
 }
-
-// SleepUntil waits until t, or until ctx is cancelled.
-func SleepUntil(ctx context.Context, c Clock, t time.Time) error {
-	return c.Sleep(ctx, t.Sub(c.Now()))
-}

@@ -118,7 +118,7 @@ func BenchmarkReadAttempts(b *testing.B) {
 		h.Attempts = append(h.Attempts, typicalAttempt(id))
 	}
 	var file bytes.Buffer
-	if err := Write(&file, h); err != nil {
+	if err := writeWhole(&file, h); err != nil {
 		b.Fatal(err)
 	}
 	b.Run("read", func(b *testing.B) {

@@ -58,7 +58,7 @@ const (
 	wantNumber = "a number"
 )
 
-// prefix begins the names of all of them.
+// callHeaderPrefix begins the names of all of them.
 const callHeaderPrefix = "x-litellm-"
 
 // callHeaderTypes are the documented headers without their prefix. What may be

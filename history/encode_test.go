@@ -56,7 +56,7 @@ const smallFile = `{"kind":"run","schema":"ratecheck.history/v1","seed":18446744
 
 func TestFormIsPinned(t *testing.T) {
 	var got bytes.Buffer
-	if err := Write(&got, smallHistory()); err != nil {
+	if err := writeWhole(&got, smallHistory()); err != nil {
 		t.Fatal(err)
 	}
 	if d := cmp.Diff(strings.SplitAfter(smallFile, "\n"), strings.SplitAfter(got.String(), "\n")); d != "" {

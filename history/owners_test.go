@@ -32,7 +32,7 @@ func TestOwnersOfKeys(t *testing.T) {
 		t.Errorf("-want +read:\n%s", d)
 	}
 	var file bytes.Buffer
-	if err := Write(&file, want); err != nil {
+	if err := writeWhole(&file, want); err != nil {
 		t.Fatal(err)
 	}
 	if d := cmp.Diff(ownedFile, file.String()); d != "" {

@@ -12,9 +12,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// blockSize is how many bytes are read or written at a time where records need
-// not go out one by one: large enough that the system calls are lost among the
-// decoding, small enough to be no matter.
+// blockSize is how many bytes are read at a time: large enough that the system
+// calls are lost among the decoding, small enough to be no matter.
 const blockSize = 64 << 10
 
 const byteOrderMark = "\xef\xbb\xbf"

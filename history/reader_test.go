@@ -42,7 +42,7 @@ func TestReadGivesWhatWasWritten(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		h := drawHistory(t)
 		var file bytes.Buffer
-		if err := Write(&file, h); err != nil {
+		if err := writeWhole(&file, h); err != nil {
 			t.Fatal(err)
 		}
 		got, err := Read(bytes.NewReader(file.Bytes()))
@@ -53,7 +53,7 @@ func TestReadGivesWhatWasWritten(t *testing.T) {
 			t.Fatalf("written (-), read (+):\n%s", d)
 		}
 		var again bytes.Buffer
-		if err := Write(&again, got); err != nil || !bytes.Equal(file.Bytes(), again.Bytes()) {
+		if err := writeWhole(&again, got); err != nil || !bytes.Equal(file.Bytes(), again.Bytes()) {
 			t.Fatalf("equal histories, other bytes (%v):\n%s\n%s", err, file.Bytes(), again.Bytes())
 		}
 	})
@@ -69,7 +69,7 @@ func TestReadSortsWhatIsWrittenAsItFinishes(t *testing.T) {
 		}
 		mixed.Calls = rapid.Permutation(h.Calls).Draw(t, "ended")
 		var file bytes.Buffer
-		if err := Write(&file, &mixed); err != nil {
+		if err := writeWhole(&file, &mixed); err != nil {
 			t.Fatal(err)
 		}
 		got, err := Read(&file)
@@ -207,7 +207,7 @@ func FuzzRead(f *testing.F) {
 		}
 		h.Torn = 0
 		var first, second bytes.Buffer
-		if err := Write(&first, h); err != nil {
+		if err := writeWhole(&first, h); err != nil {
 			t.Fatal(err)
 		}
 		again, err := Read(bytes.NewReader(first.Bytes()))
@@ -217,7 +217,7 @@ func FuzzRead(f *testing.F) {
 		if d := gocmp.Diff(h, again); d != "" {
 			t.Fatalf("read (-), written and read again (+):\n%s", d)
 		}
-		if err := Write(&second, again); err != nil || !bytes.Equal(first.Bytes(), second.Bytes()) {
+		if err := writeWhole(&second, again); err != nil || !bytes.Equal(first.Bytes(), second.Bytes()) {
 			t.Fatalf("other bytes (%v)", err)
 		}
 	})

@@ -1,7 +1,6 @@
 package history
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -95,13 +94,6 @@ func (w *Writer) End(e End) error {
 	return w.err
 }
 
-// Err returns the first error, or nil when every record so far was written.
-func (w *Writer) Err() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.err
-}
-
 func (w *Writer) ready(s subject) bool {
 	if w.err == nil && !w.started {
 		w.err = fmt.Errorf("history: writing %v: the run record is not written yet; write it first", s)
@@ -146,40 +138,4 @@ func (s subject) String() string {
 		return fmt.Sprintf("key %q", s.name)
 	}
 	return "the run record"
-}
-
-// Write writes a whole history: its run record, then its keys, attempts, calls
-// and ends, each in the order in which h has them. Torn is not written. Unlike a
-// Writer it writes in large pieces.
-func Write(w io.Writer, h *History) error {
-	buf := bufio.NewWriterSize(w, blockSize)
-	out := NewWriter(buf)
-	if err := out.Run(h.Run); err != nil {
-		return err
-	}
-	if err := each(h.Keys, out.Key); err != nil {
-		return err
-	}
-	if err := each(h.Attempts, out.Attempt); err != nil {
-		return err
-	}
-	if err := each(h.Calls, out.Call); err != nil {
-		return err
-	}
-	if err := each(h.Ends, out.End); err != nil {
-		return err
-	}
-	if err := buf.Flush(); err != nil {
-		return fmt.Errorf("history: writing its last %d bytes: %w; the file is not whole: make room or choose another place, and write it again", buf.Buffered(), err)
-	}
-	return nil
-}
-
-func each[T any](records []T, write func(T) error) error {
-	for i := range records {
-		if err := write(records[i]); err != nil {
-			return err
-		}
-	}
-	return nil
 }

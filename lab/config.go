@@ -153,7 +153,7 @@ func (o Options) complete() (Options, error) {
 func checkUpstream(base string) error {
 	u, err := url.Parse(base)
 	if err != nil {
-		return fmt.Errorf("lab: upstream: %w", err)
+		return fmt.Errorf("lab: reading the upstream's URL: %w; give the base URL of a provider, such as http://127.0.0.1:7101/v1", err)
 	}
 	if u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
 		return fmt.Errorf("lab: upstream %q: give the base URL of a provider, such as http://127.0.0.1:7101/v1", base)

@@ -208,7 +208,7 @@ func clear(venv string) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("lab: %w", err)
+		return fmt.Errorf("lab: looking into the environment that is to be made again: %w; remove %s", err, venv)
 	}
 	if _, err := os.Stat(filepath.Join(venv, "pyvenv.cfg")); err != nil && len(entries) > 0 {
 		return fmt.Errorf("lab: %s is there and is no virtual environment: remove it, or install elsewhere", venv)
@@ -239,14 +239,14 @@ func checkFreeze(path, version string) error {
 func writeMarker(venv string, m marker) error {
 	b, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
-		return fmt.Errorf("lab: marker: %w", err)
+		return fmt.Errorf("lab: noting that the release is installed: %w; make room or choose another folder, and install again", err)
 	}
 	path := filepath.Join(venv, markerFile)
 	if err := os.WriteFile(path+".new", append(b, '\n'), 0o600); err != nil {
-		return fmt.Errorf("lab: marker: %w", err)
+		return fmt.Errorf("lab: noting that the release is installed: %w; make room or choose another folder, and install again", err)
 	}
 	if err := os.Rename(path+".new", path); err != nil {
-		return fmt.Errorf("lab: marker: %w", err)
+		return fmt.Errorf("lab: noting that the release is installed: %w; make room or choose another folder, and install again", err)
 	}
 	return nil
 }

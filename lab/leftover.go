@@ -18,11 +18,11 @@ const workDir = "work"
 func WorkFolder(dir string) (string, error) {
 	work := filepath.Join(dir, workDir)
 	if err := os.MkdirAll(work, 0o700); err != nil {
-		return "", fmt.Errorf("lab: working folder: %w", err)
+		return "", fmt.Errorf("lab: making a working folder below %s: %w; give a folder that can be written to", dir, err)
 	}
 	own, err := os.MkdirTemp(work, "run-")
 	if err != nil {
-		return "", fmt.Errorf("lab: working folder: %w", err)
+		return "", fmt.Errorf("lab: making a working folder below %s: %w; give a folder that can be written to", dir, err)
 	}
 	return filepath.Abs(own)
 }
@@ -43,18 +43,18 @@ type Leftover struct {
 func Leftovers(dir string) ([]Leftover, error) {
 	work, err := filepath.Abs(filepath.Join(dir, workDir))
 	if err != nil {
-		return nil, fmt.Errorf("lab: working folders: %w", err)
+		return nil, fmt.Errorf("lab: looking for working folders below %s: %w; give a folder that can be read", dir, err)
 	}
 	folders, err := os.ReadDir(work)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("lab: working folders: %w", err)
+		return nil, fmt.Errorf("lab: looking for working folders below %s: %w; give a folder that can be read", dir, err)
 	}
 	// A process may name its folder by another path than this.
 	if work, err = filepath.EvalSymlinks(work); err != nil {
-		return nil, fmt.Errorf("lab: working folders: %w", err)
+		return nil, fmt.Errorf("lab: looking for working folders below %s: %w; give a folder that can be read", dir, err)
 	}
 	var left []Leftover
 	for _, f := range folders {

@@ -18,7 +18,7 @@ const lockPoll = 200 * time.Millisecond
 func lock(ctx context.Context, path string, wait bool) (unlock func() error, err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("lab: lock: %w", err)
+		return nil, fmt.Errorf("lab: opening the lock file: %w; give a folder that can be written to", err)
 	}
 	for {
 		got, err := tryLock(f)

@@ -75,7 +75,7 @@ func (in installer) pip(venv, verb string) []string {
 func (in installer) installPinned(ctx context.Context, venv, pins string) (lacking string, err error) {
 	path := filepath.Join(venv, "pinned.txt")
 	if err := os.WriteFile(path, []byte(pins), 0o600); err != nil {
-		return "", fmt.Errorf("lab: requirements: %w", err)
+		return "", fmt.Errorf("lab: writing the list of packages: %w; make room or choose another folder", err)
 	}
 	err = in.step(ctx, "pinned", append(in.pip(venv, "install"), "-q", "--no-deps", "--require-hashes", "--only-binary", ":all:", "-r", path)...)
 	if err == nil || ctx.Err() != nil {
@@ -97,7 +97,7 @@ func (in installer) installFloating(ctx context.Context, venv, version string, p
 	}
 	// uv holds each line to the hashes that stand in it, and asks none of others.
 	if err := os.WriteFile(wanted, []byte(requirement("[proxy]", version)+"\n"+redisClient+"\n"), 0o600); err != nil {
-		return nil, fmt.Errorf("lab: requirements: %w", err)
+		return nil, fmt.Errorf("lab: writing the list of packages: %w; make room or choose another folder", err)
 	}
 	install = append(install, "-r", wanted)
 	err = in.step(ctx, "packages", install...)
@@ -106,7 +106,7 @@ func (in installer) installFloating(ctx context.Context, venv, version string, p
 		relaxed = helpers()
 		overrides := filepath.Join(venv, "overrides.txt")
 		if err := os.WriteFile(overrides, []byte(strings.Join(relaxed, "\n")+"\n"), 0o600); err != nil {
-			return nil, fmt.Errorf("lab: overrides: %w", err)
+			return nil, fmt.Errorf("lab: writing the list of packages of any version: %w; make room or choose another folder", err)
 		}
 		err = in.step(ctx, "packages", append(install, "--override", overrides)...)
 	}
@@ -118,7 +118,7 @@ func (in installer) installFloating(ctx context.Context, venv, version string, p
 func (in installer) floatByPip(ctx context.Context, install []string, wanted, version string) error {
 	if len(hashesOf(version)) > 0 {
 		if err := os.WriteFile(wanted, []byte(requirement("", version)+"\n"), 0o600); err != nil {
-			return fmt.Errorf("lab: requirements: %w", err)
+			return fmt.Errorf("lab: writing the list of packages: %w; make room or choose another folder", err)
 		}
 		if err := in.step(ctx, "packages", append(slices.Clone(install), "--no-deps", "--require-hashes", "-r", wanted)...); err != nil {
 			return in.withIndex(err)

@@ -70,10 +70,10 @@ func (r *Release) Start(ctx context.Context, o Options) (*Instance, error) {
 		return nil, &SetupError{err}
 	}
 	if o.Dir, err = filepath.Abs(o.Dir); err != nil {
-		return nil, fmt.Errorf("lab: working folder: %w", err)
+		return nil, fmt.Errorf("lab: making the working folder %s: %w; give one that can be written to", o.Dir, err)
 	}
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("lab: working folder: %w", err)
+		return nil, fmt.Errorf("lab: making the working folder %s: %w; give one that can be written to", o.Dir, err)
 	}
 	unlock, err := lock(ctx, filepath.Join(o.Dir, instanceLock), false)
 	if err != nil {
@@ -113,10 +113,10 @@ func (i *Instance) start(ctx context.Context, r *Release, o Options) error {
 	}
 	config := filepath.Join(o.Dir, "config.yaml")
 	if err := os.WriteFile(config, []byte(renderConfig(o, redisPort)), 0o600); err != nil {
-		return fmt.Errorf("lab: configuration: %w", err)
+		return fmt.Errorf("lab: writing the configuration of LiteLLM: %w; give a working folder that can be written to", err)
 	}
 	if err := os.WriteFile(filepath.Join(o.Dir, "custom_auth.py"), []byte(customAuth), 0o600); err != nil {
-		return fmt.Errorf("lab: configuration: %w", err)
+		return fmt.Errorf("lab: writing the configuration of LiteLLM: %w; give a working folder that can be written to", err)
 	}
 	i.url = "http://" + address(ports[0])
 	name, urls := rand.Text(), []string{i.url}

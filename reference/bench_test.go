@@ -200,7 +200,7 @@ func BenchmarkEstimateChat(b *testing.B) {
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := EstimateChat(body, 10_000); err != nil {
+		if _, err := chatContent.estimate(body, 10_000); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -39,7 +39,7 @@ func readAll(from io.Reader, told int64) ([]byte, error) {
 
 // outputCap is the cap on the output of a request (rule 18), or 0 for none: the
 // output that was guessed for it, so that what is reserved is enough.
-func outputCap(a *asked, e Estimate, smallestTokenLimit int64, basis TokenBasis) int64 {
+func outputCap(a *asked, e estimate, smallestTokenLimit int64, basis TokenBasis) int64 {
 	for _, v := range a.most {
 		if !v.absent() {
 			return 0

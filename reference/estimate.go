@@ -30,10 +30,10 @@ const (
 	outputFloor = 1024
 )
 
-// Estimate is what a request will cost before anything of it is known from the
+// estimate is what a request will cost before anything of it is known from the
 // provider (rules 11 and 12), and what else the body says of how it is to be
 // answered.
-type Estimate struct {
+type estimate struct {
 	// Input and Output are tokens, 0 or more.
 	Input, Output int64
 	// Stream is set when the answer is to be a stream.
@@ -47,13 +47,13 @@ type Estimate struct {
 
 // Total is the tokens to reserve: input and output, never below 1, and at most
 // the largest int64.
-func (e Estimate) Total() int64 {
+func (e estimate) Total() int64 {
 	return max(1, addTokens(e.Input, e.Output))
 }
 
 // Of is the tokens to reserve where a limit counts tokens of this basis (rule
 // 13), never below 1.
-func (e Estimate) Of(basis TokenBasis) int64 {
+func (e estimate) Of(basis TokenBasis) int64 {
 	switch basis {
 	case InputTokens:
 		return max(1, e.Input)
@@ -61,19 +61,6 @@ func (e Estimate) Of(basis TokenBasis) int64 {
 		return max(1, e.Output)
 	}
 	return e.Total()
-}
-
-// EstimateChat estimates the body of a chat completion. Only the fields of that
-// endpoint count: an `input` or `prompt` in it changes nothing. The
-// smallestTokenLimit is the smallest limit the tokens will be charged to, or
-// Unlimited.
-//
-// An error means that the request is to be answered with 400 and charged
-// nothing: the body is not a JSON object, or one of max_tokens,
-// max_completion_tokens, max_output_tokens and n is not an integer in its
-// range. It names the byte or the field and is fit for the client to read.
-func EstimateChat(body []byte, smallestTokenLimit int64) (Estimate, error) {
-	return chatContent.estimate(body, smallestTokenLimit)
 }
 
 // fields are the members of a body that some endpoint reads. Where a name comes
@@ -136,9 +123,14 @@ func readFields(object jsonValue) fields {
 }
 
 // estimate adds the output to an endpoint's content. Only what is counted by
-// this basis must fit the limit.
-func (f *fields) estimate(in content, smallestTokenLimit int64, basis TokenBasis) (Estimate, error) {
-	e := Estimate{
+// this basis must fit the limit: the smallest that the tokens will be charged
+// to, or Unlimited.
+//
+// An error means that one of mostNames and n is not an integer in its range: the
+// request is to be answered with 400 and charged nothing. It names the field and
+// is fit for the client to read.
+func (f *fields) estimate(in content, smallestTokenLimit int64, basis TokenBasis) (estimate, error) {
+	e := estimate{
 		Input:  in.tokens(),
 		Stream: string(f.stream) == "true",
 		Model:  string(f.model.text()),
@@ -151,7 +143,7 @@ func (f *fields) estimate(in content, smallestTokenLimit int64, basis TokenBasis
 	output, given, err := f.maximum()
 	switch {
 	case err != nil:
-		return Estimate{}, err
+		return estimate{}, err
 	case given:
 		e.Output = output
 	case e.Input > 0:

@@ -36,8 +36,9 @@ type asked struct {
 	in content
 }
 
-// from reads a body. The error is EstimateChat's for a body that is no JSON
-// object.
+// from reads a body. An error means that it is no JSON object: the request is to
+// be answered with 400 and charged nothing. It names the byte and is fit for the
+// client to read.
 func (of contentOf) from(body []byte) (asked, error) {
 	object, err := readObject(body)
 	if err != nil {
@@ -51,44 +52,11 @@ func (of contentOf) from(body []byte) (asked, error) {
 	return a, nil
 }
 
-func (a *asked) estimate(smallestTokenLimit int64, basis TokenBasis) (Estimate, error) {
+// estimate is what the request is taken for; see fields.estimate. An endpoint
+// that writes nothing has no output and no stream, whatever the body says.
+func (a *asked) estimate(smallestTokenLimit int64, basis TokenBasis) (estimate, error) {
 	if a.of.silent {
-		return Estimate{Input: a.in.tokens(), Model: string(a.model.text())}, nil
+		return estimate{Input: a.in.tokens(), Model: string(a.model.text())}, nil
 	}
 	return a.fields.estimate(a.in, smallestTokenLimit, basis)
-}
-
-func (of contentOf) estimate(body []byte, smallestTokenLimit int64) (Estimate, error) {
-	a, err := of.from(body)
-	if err != nil {
-		return Estimate{}, err
-	}
-	return a.estimate(smallestTokenLimit, TotalTokens)
-}
-
-// EstimateCompletion estimates the body of a text completion: its `prompt`. See
-// EstimateChat for the rest.
-func EstimateCompletion(body []byte, smallestTokenLimit int64) (Estimate, error) {
-	return completionContent.estimate(body, smallestTokenLimit)
-}
-
-// EstimateEmbedding estimates the body of a call for embeddings: its `input`.
-// There is no output, whatever else the body says, and no stream. The error is
-// that of EstimateChat for a body that is no JSON object.
-func EstimateEmbedding(body []byte, smallestTokenLimit int64) (Estimate, error) {
-	return embeddingContent.estimate(body, smallestTokenLimit)
-}
-
-// EstimateResponse estimates the body of a call to responses: `input`,
-// `instructions` and `tools`. It has one output, whatever `n` says. See
-// EstimateChat for the rest.
-func EstimateResponse(body []byte, smallestTokenLimit int64) (Estimate, error) {
-	return responseContent.estimate(body, smallestTokenLimit)
-}
-
-// EstimateMessage estimates the body of a call to messages: `messages`, `system`
-// and `tools`. It has one output, whatever `n` says. See EstimateChat for the
-// rest.
-func EstimateMessage(body []byte, smallestTokenLimit int64) (Estimate, error) {
-	return messageContent.estimate(body, smallestTokenLimit)
 }

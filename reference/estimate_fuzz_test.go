@@ -12,7 +12,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// decodedEstimate is what EstimateChat should say, by way of encoding/json.
+// decodedEstimate is what an estimate of a chat should say, by way of
+// encoding/json.
 func decodedEstimate(body []byte, smallest int64) (input, output int64, ok bool) {
 	decoder := json.NewDecoder(strings.NewReader(string(body)))
 	decoder.UseNumber()
@@ -88,9 +89,9 @@ func FuzzEstimateChat(f *testing.F) {
 		f.Add([]byte(seed), int64(100))
 	}
 	f.Fuzz(func(t *testing.T, body []byte, smallest int64) {
-		e, err := EstimateChat(body, smallest)
+		e, err := chatContent.estimate(body, smallest)
 		if err != nil {
-			if e != (Estimate{}) {
+			if e != (estimate{}) {
 				t.Fatalf("an error comes with %+v", e)
 			}
 			if json.Valid(body) == strings.Contains(err.Error(), "not valid JSON") {

@@ -11,11 +11,11 @@ import (
 	"pgregory.net/rapid"
 )
 
-func mustEstimate(t *testing.T, body string, smallest int64) Estimate {
+func mustEstimate(t *testing.T, body string, smallest int64) estimate {
 	t.Helper()
-	e, err := EstimateChat([]byte(body), smallest)
+	e, err := chatContent.estimate([]byte(body), smallest)
 	if err != nil {
-		t.Fatalf("EstimateChat(%s): %v", body, err)
+		t.Fatalf("the chat %s: %v", body, err)
 	}
 	return e
 }
@@ -110,7 +110,7 @@ func TestRule12WhatIsNoMaximumIsAnError(t *testing.T) {
 		}
 		for _, value := range bad {
 			body := fmt.Sprintf(`{"messages":[{"content":"abcd"}],"max_tokens":1,"%s":%s}`, field, value)
-			e, err := EstimateChat([]byte(body), Unlimited)
+			e, err := chatContent.estimate([]byte(body), Unlimited)
 			if err == nil {
 				t.Errorf("%s: %s passed as %+v, want an error", field, value, e)
 				continue
@@ -121,7 +121,7 @@ func TestRule12WhatIsNoMaximumIsAnError(t *testing.T) {
 		}
 	}
 	long := fmt.Sprintf(`{"n":"%s"}`, strings.Repeat("é", 5000))
-	if _, err := EstimateChat([]byte(long), Unlimited); err == nil || len(err.Error()) > 200 || !utf8.ValidString(err.Error()) {
+	if _, err := chatContent.estimate([]byte(long), Unlimited); err == nil || len(err.Error()) > 200 || !utf8.ValidString(err.Error()) {
 		t.Errorf("a value of 10,000 bytes: %v, want an error of some words", err)
 	}
 }
@@ -134,24 +134,24 @@ func TestRule12GuessWithoutAMaximum(t *testing.T) {
 		name     string
 		body     string
 		smallest int64
-		want     Estimate
+		want     estimate
 	}{
-		{"no limit", text(10), Unlimited, Estimate{Input: 10, Output: 1024}},
-		{"no limit, long input", text(3000), Unlimited, Estimate{Input: 3000, Output: 3000}},
-		{"wide limit", text(10), 100_000, Estimate{Input: 10, Output: 1024}},
-		{"a quarter of 4,096 is the floor", text(10), 4096, Estimate{Input: 10, Output: 1024}},
-		{"a quarter", text(10), 4095, Estimate{Input: 10, Output: 1023}},
-		{"a quarter of a small limit", text(10), 100, Estimate{Input: 10, Output: 25}},
-		{"input above the quarter", text(40), 100, Estimate{Input: 40, Output: 40}},
-		{"shrinks to fit", text(60), 100, Estimate{Input: 60, Output: 40}},
-		{"shrinks to one", text(99), 100, Estimate{Input: 99, Output: 1}},
-		{"shrinks to nothing", text(100), 100, Estimate{Input: 100}},
-		{"unfit by its input alone", text(101), 100, Estimate{Input: 101}},
-		{"a limit of 3", text(1), 3, Estimate{Input: 1, Output: 1}},
-		{"a limit of 1", text(1), 1, Estimate{Input: 1}},
-		{"a limit of 0", text(1), 0, Estimate{Input: 1}},
-		{"no content at all", `{"messages":[{"content":""}]}`, 100_000, Estimate{}},
-		{"no content, no limit", `{}`, Unlimited, Estimate{}},
+		{"no limit", text(10), Unlimited, estimate{Input: 10, Output: 1024}},
+		{"no limit, long input", text(3000), Unlimited, estimate{Input: 3000, Output: 3000}},
+		{"wide limit", text(10), 100_000, estimate{Input: 10, Output: 1024}},
+		{"a quarter of 4,096 is the floor", text(10), 4096, estimate{Input: 10, Output: 1024}},
+		{"a quarter", text(10), 4095, estimate{Input: 10, Output: 1023}},
+		{"a quarter of a small limit", text(10), 100, estimate{Input: 10, Output: 25}},
+		{"input above the quarter", text(40), 100, estimate{Input: 40, Output: 40}},
+		{"shrinks to fit", text(60), 100, estimate{Input: 60, Output: 40}},
+		{"shrinks to one", text(99), 100, estimate{Input: 99, Output: 1}},
+		{"shrinks to nothing", text(100), 100, estimate{Input: 100}},
+		{"unfit by its input alone", text(101), 100, estimate{Input: 101}},
+		{"a limit of 3", text(1), 3, estimate{Input: 1, Output: 1}},
+		{"a limit of 1", text(1), 1, estimate{Input: 1}},
+		{"a limit of 0", text(1), 0, estimate{Input: 1}},
+		{"no content at all", `{"messages":[{"content":""}]}`, 100_000, estimate{}},
+		{"no content, no limit", `{}`, Unlimited, estimate{}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got := mustEstimate(t, tc.body, tc.smallest)
@@ -184,13 +184,13 @@ func TestLawTheGuessAlwaysFits(t *testing.T) {
 func TestEstimateTellsHowToAnswer(t *testing.T) {
 	for _, tc := range []struct {
 		body string
-		want Estimate
+		want estimate
 	}{
-		{`{"model":"gpt-4o","stream":true,"stream_options":{"include_usage":true}}`, Estimate{Stream: true, StreamUsage: true, Model: "gpt-4o"}},
-		{`{"model":"m\u00fc","stream":true,"stream_options":{"include_usage":false}}`, Estimate{Stream: true, Model: "mü"}},
-		{`{"stream":false,"stream_options":null,"model":null}`, Estimate{}},
-		{`{"stream":"true","stream_options":{"include_usage":1},"model":7}`, Estimate{}},
-		{`{"metadata":{"stream":true,"model":"x","max_tokens":9}}`, Estimate{}},
+		{`{"model":"gpt-4o","stream":true,"stream_options":{"include_usage":true}}`, estimate{Stream: true, StreamUsage: true, Model: "gpt-4o"}},
+		{`{"model":"m\u00fc","stream":true,"stream_options":{"include_usage":false}}`, estimate{Stream: true, Model: "mü"}},
+		{`{"stream":false,"stream_options":null,"model":null}`, estimate{}},
+		{`{"stream":"true","stream_options":{"include_usage":1},"model":7}`, estimate{}},
+		{`{"metadata":{"stream":true,"model":"x","max_tokens":9}}`, estimate{}},
 	} {
 		if diff := cmp.Diff(tc.want, mustEstimate(t, tc.body, Unlimited)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tc.body, diff)
@@ -209,7 +209,7 @@ func TestWhatIsNoObjectIsAnError(t *testing.T) {
 		`null`:              "send one JSON object",
 		`12`:                "send one JSON object",
 	} {
-		if _, err := EstimateChat([]byte(body), Unlimited); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := chatContent.estimate([]byte(body), Unlimited); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: error %v, want one with %q", body, err, want)
 		}
 	}

@@ -15,7 +15,7 @@ type held struct {
 	shape    errorShape
 	caller   caller
 	plan     []step
-	estimate Estimate
+	estimate estimate
 	// outputCap is the cap that goes upstream; 0 for none.
 	outputCap int64
 	// client is the request's own context: it ends when the client leaves.

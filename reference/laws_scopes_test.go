@@ -167,7 +167,7 @@ func (run *scopedRun) end(r *scopedRequest, used int64) {
 
 func (run *scopedRun) drawAdmitted(t *rapid.T) *scopedRequest {
 	if len(run.admitted) == 0 {
-		t.Skip("nothing was admitted yet")
+		t.Skip("nothing was admitted: rapid draws another step")
 	}
 	return run.admitted[rapid.IntRange(0, len(run.admitted)-1).Draw(t, "which")]
 }

@@ -48,7 +48,7 @@ func (run *lawRun) drawItems(t *rapid.T) []Item {
 
 func (run *lawRun) drawHeld(t *rapid.T) int {
 	if len(run.held) == 0 {
-		t.Skip("nothing was reserved yet")
+		t.Skip("nothing is held: rapid draws another step")
 	}
 	return rapid.IntRange(0, len(run.held)-1).Draw(t, "which")
 }

@@ -1,10 +1,6 @@
 package reference
 
-import (
-	"cmp"
-	"errors"
-	"fmt"
-)
+import "fmt"
 
 // Limits are what an owner is allowed. nil is no limit; 0 is a limit that
 // nothing passes (rule 3).
@@ -15,20 +11,7 @@ type Limits struct {
 	MaxParallel *int64
 }
 
-// Validate refuses limits below 0 (rule 3).
-func (l Limits) Validate() error {
-	for _, limit := range []struct {
-		name  string
-		value *int64
-	}{{"rpm_limit", l.RPM}, {"tpm_limit", l.TPM}, {"max_parallel_requests", l.MaxParallel}} {
-		if limit.value != nil && *limit.value < 0 {
-			return fmt.Errorf("%s is %d; write 0 or more, or leave it out for no limit", limit.name, *limit.value)
-		}
-	}
-	return nil
-}
-
-// kinds are the limits by kind. A limit below 0, which Validate refuses, lets
+// kinds are the limits by kind. A limit below 0, which no registry has, lets
 // nothing pass: it must not be taken for Unlimited.
 func (l Limits) kinds() (limits [kinds]int64) {
 	for kind, limit := range [kinds]*int64{l.RPM, l.TPM, l.MaxParallel} {
@@ -45,18 +28,6 @@ func (l Limits) kinds() (limits [kinds]int64) {
 // that is in neither map has no limit of its own.
 type ModelLimits struct {
 	RPM, TPM map[string]int64
-}
-
-// Validate refuses limits below 0 (rule 3).
-func (m ModelLimits) Validate() error {
-	for name, limits := range map[string]map[string]int64{"model_rpm_limit": m.RPM, "model_tpm_limit": m.TPM} {
-		for model, limit := range limits {
-			if limit < 0 {
-				return fmt.Errorf("%s of %q is %d; write 0 or more, or leave it out for no limit", name, model, limit)
-			}
-		}
-	}
-	return nil
 }
 
 // LimitType says when a key's own limit of requests or tokens is enforced
@@ -169,69 +140,6 @@ func NewPolicy(requests, tokens, slots *int64) Policy {
 
 // KeyLimit is the key's own limit of a kind, and Unlimited where it has none.
 func (p Policy) KeyLimit(kind Kind) int64 { return p.Key.kinds()[kind] }
-
-// Validate refuses what no request can be judged by: a limit below 0, a limit
-// type that is not known, an owner without an id. The error names the owner.
-func (p *Policy) Validate() error {
-	err := errorOf("key", p.Key.Validate())
-	if p.User != nil {
-		err = cmp.Or(err, errorOf("user", p.User.Validate()))
-	}
-	if p.Team != nil {
-		err = cmp.Or(err, errorOf("team", p.Team.Validate()))
-	}
-	if p.TeamMember != nil {
-		err = cmp.Or(err, errorOf("team member", p.TeamMember.Validate()))
-	}
-	if p.Organization != nil {
-		err = cmp.Or(err, errorOf("organization", p.Organization.Validate()))
-	}
-	if p.Project != nil {
-		err = cmp.Or(err, errorOf("project", p.Project.Validate()))
-	}
-	return err
-}
-
-// Validate refuses limits below 0 and limit types that are not known.
-func (k *Key) Validate() error {
-	return cmp.Or(k.Limits.Validate(), k.Models.Validate(), k.RPMType.Validate(), k.TPMType.Validate())
-}
-
-// Validate refuses limits below 0 and an empty id.
-func (u *User) Validate() error { return cmp.Or(hasID(u.ID), u.Limits.Validate()) }
-
-// Validate refuses limits below 0 and an empty id.
-func (t *Team) Validate() error {
-	return cmp.Or(hasID(t.ID), t.Limits.Validate(), t.Models.Validate())
-}
-
-// Validate refuses limits below 0 and an empty id.
-func (o *Organization) Validate() error {
-	return cmp.Or(hasID(o.ID), o.Limits.Validate(), o.Models.Validate())
-}
-
-// Validate refuses limits below 0 and an empty id.
-func (p *Project) Validate() error { return cmp.Or(hasID(p.ID), p.Models.Validate()) }
-
-// Validate refuses limits below 0.
-func (a *Agent) Validate() error {
-	return cmp.Or(a.Limits.Validate(), errorOf("session", a.Session.Validate()))
-}
-
-func hasID(id string) error {
-	if id == "" {
-		return errors.New("the id is empty; name the owner, for its counters go by it")
-	}
-	return nil
-}
-
-// errorOf says whose error it is.
-func errorOf(owner string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%s: %w", owner, err)
-}
 
 // Keys says what a bearer token may do. The second result is false for a token
 // that is nobody's. It may be called concurrently.

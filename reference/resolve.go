@@ -26,14 +26,6 @@ const (
 	ScopeAgentSession         = "agent_session"
 )
 
-// Scopes are the scopes of rule 6 in its order.
-func Scopes() []string {
-	return []string{
-		ScopeKey, ScopeUser, ScopeTeam, ScopeTeamMember, ScopeEndUser, ScopeModelPerKey, ScopeModelPerTeam,
-		ScopeModelPerProject, ScopeModelPerOrganization, ScopeOrganization, ScopeAgent, ScopeAgentSession,
-	}
-}
-
 // The members of a body that are the proxy's own and are not forwarded (rule
 // 9).
 const (

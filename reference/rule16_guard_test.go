@@ -41,8 +41,8 @@ func TestRule16GuardGivesTokensAndSlotBack(t *testing.T) {
 	}
 }
 
-// TestRule16GuardReadsTheTextAsTheModelDoes: however it is escaped and wherever
-// it stands; names of members are no text.
+// TestRule16GuardReadsTheText as the model does: however it is escaped and
+// wherever it stands; names of members are no text.
 func TestRule16GuardReadsTheText(t *testing.T) {
 	for body, want := range map[string]int{
 		`{"messages":[{"role":"user","content":"a \u0073ecret\nplan"}]}`:                         400,

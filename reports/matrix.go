@@ -83,7 +83,7 @@ type MatrixCell struct {
 	Message string          `json:"message,omitempty"`
 }
 
-// rowName is what rows of one matrix are told apart by.
+// name is what rows of one matrix are told apart by.
 func (r MatrixRow) name() string {
 	return Result{Result: checker.Result{Requirement: r.Requirement, Endpoint: r.Endpoint}}.name()
 }

@@ -3,6 +3,7 @@ package reports
 import (
 	"bytes"
 	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 
@@ -128,7 +129,11 @@ func TestParseRefuses(t *testing.T) {
 
 func schema(t *testing.T) *jsonschema.Schema {
 	t.Helper()
-	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(SchemaJSON()))
+	text, err := os.ReadFile("report.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,13 +255,6 @@ func TestEndpointsInReports(t *testing.T) {
 	needing := checker.Result{Endpoint: history.Messages, Needs: []string{"requests/limit-kept"}}
 	if got := endpointsFlag(needing); got != " --endpoints chat,messages" {
 		t.Errorf("%q", got)
-	}
-}
-
-func TestSchemaIsACopy(t *testing.T) {
-	SchemaJSON()[0] = 'x'
-	if SchemaJSON()[0] != '{' {
-		t.Error("a caller can change the schema")
 	}
 }
 

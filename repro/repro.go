@@ -158,13 +158,6 @@ func plain(text string) string {
 	}), " ")
 }
 
-// ShownBy says whether the bug is known of a release that is started as usual.
-func (r Repro) ShownBy(s Setup) bool {
-	span := litellm.Trait{From: r.From, Before: r.Before}
-	elsewhere := s.Redis && r.MemoryOnly || !s.Redis && r.RedisOnly
-	return span.In(s.Version) && !elsewhere
-}
-
 // Releases says in words which releases have it.
 func (r Repro) Releases() string {
 	span := litellm.Trait{From: r.From, Before: r.Before}.Span()

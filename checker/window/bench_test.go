@@ -48,24 +48,6 @@ func benchFixed(b *testing.B, n int) {
 				}
 			}
 		})
-		// One window that held as much as was admitted in all, refusals last.
-		total := int64(0)
-		one := slices.Clone(events)
-		for i := range one {
-			if one[i].Admitted {
-				total += one[i].Cost
-			} else {
-				one[i].From, one[i].To = one[i].From+5*r.Window, one[i].To+5*r.Window
-			}
-		}
-		b.Run("one window "+kind.name, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				if f := OneWindow(total-kind.extra, one); f.Lawful != (kind.extra == 0) {
-					b.Fatal(f)
-				}
-			}
-		})
 	}
 }
 

@@ -79,7 +79,7 @@ func TestAccusedHasNoLawfulPlacement(t *testing.T) {
 	}
 }
 
-// OneWindow is exact, whatever the spans.
+// oneWindow is exact, whatever the spans.
 func TestOneWindowAgreesWithAllPlacements(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		limit := rapid.Int64Range(0, 4).Draw(t, "limit")
@@ -87,7 +87,7 @@ func TestOneWindowAgreesWithAllPlacements(t *testing.T) {
 		want := anyPlacement(events, func(ps []placed) bool {
 			return usedAt(ps, 0, 1<<40) <= limit && refusalsHold(ps, limit, func(t int64) int64 { return usedAt(ps, 0, t) })
 		})
-		if f := OneWindow(limit, events); f.Lawful != want {
+		if f := oneWindow(limit, events); f.Lawful != want {
 			t.Fatalf("want lawful %v, got %+v\nlimit %d\n%+v", want, f, limit, events)
 		}
 	})

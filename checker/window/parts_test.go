@@ -92,7 +92,7 @@ func TestWildNumbers(t *testing.T) {
 		events := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Event {
 			return Event{rapid.Int().Draw(t, "id"), duration.Draw(t, "from"), duration.Draw(t, "to"), number.Draw(t, "cost"), rapid.Bool().Draw(t, "admitted")}
 		}), 0, 8).Draw(t, "events")
-		found := []Finding{r.Kept(events), OneWindow(r.Limit, events)}
+		found := []Finding{r.Kept(events), oneWindow(r.Limit, events)}
 		for _, c := range Classes() {
 			found = append(found, r.Admissions(c, events), r.Refusals(c, events))
 		}

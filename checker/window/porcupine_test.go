@@ -23,7 +23,7 @@ func counterModel(limit int64) porcupine.Model {
 	}
 }
 
-// OneWindow and porcupine agree, both ways, on up to 17 attempts of up to 6
+// oneWindow and porcupine agree, both ways, on up to 17 attempts of up to 6
 // clients that each send one after the other.
 func TestOneWindowAgreesWithPorcupine(t *testing.T) {
 	lawful, unlawful := 0, 0
@@ -53,8 +53,8 @@ func TestOneWindowAgreesWithPorcupine(t *testing.T) {
 			ops = append(ops, porcupine.Operation{ClientId: client, Input: cost, Output: admitted, Call: from, Return: to})
 		}
 		want := porcupine.CheckOperations(counterModel(limit), ops)
-		if f := OneWindow(limit, events); f.Lawful != want {
-			t.Fatalf("porcupine says %v, OneWindow %+v\nlimit %d\n%+v", want, f, limit, events)
+		if f := oneWindow(limit, events); f.Lawful != want {
+			t.Fatalf("porcupine says %v, oneWindow %+v\nlimit %d\n%+v", want, f, limit, events)
 		}
 		if want {
 			lawful++

@@ -1,12 +1,9 @@
 package window
 
 import (
-	"math"
 	"slices"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 const second = time.Second
@@ -216,87 +213,6 @@ func TestExplained(t *testing.T) {
 	}
 	if got := tenPerMinute.Explained(history(burst(0, 9), refusal(0, 1))); got != nil {
 		t.Errorf("a false refusal: %v", got)
-	}
-}
-
-func TestOneWindow(t *testing.T) {
-	for _, test := range []struct {
-		name   string
-		events []Event
-		want   Finding
-	}{
-		{"empty", nil, Finding{Lawful: true}},
-		{"full", history(burst(0, 10), refusal(second, 1)), Finding{Lawful: true}},
-		{"one over", history(burst(second, 11)), Finding{Excess: 1, IDs: []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, From: second, To: second}},
-		{"the fewest that show it", history(burst(0, 5), []Event{{Cost: 7, From: second, To: 2 * second, Admitted: true}, {Cost: 3, Admitted: true}, {Cost: 3, Admitted: true}}), Finding{Excess: 8, IDs: []int{5, 6, 7}, To: 2 * second}},
-		{"a false refusal", history(burst(0, 3), refusal(second, 8), refusal(second, 7), burst(2*second, 5)), Finding{Excess: 7, IDs: []int{4}, From: second, To: second}},
-		{"a refusal that overlaps", history([]Event{{Cost: 5, From: second, To: 3 * second}, {Cost: 6, From: 2 * second, To: 4 * second, Admitted: true}}), Finding{Lawful: true}},
-		{"at the same instant", history(burst(second, 10), refusal(second, 1)), Finding{Lawful: true}},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			got := OneWindow(10, test.events)
-			slices.Sort(got.IDs)
-			if got.Lawful != test.want.Lawful || got.Excess != test.want.Excess || !slices.Equal(got.IDs, test.want.IDs) || got.From != test.want.From || got.To != test.want.To {
-				t.Errorf("got %+v, want %+v", got, test.want)
-			}
-		})
-	}
-}
-
-// Extreme numbers are judged, not tripped over.
-func TestExtremes(t *testing.T) {
-	far := time.Duration(math.MaxInt64)
-	odd := []Event{
-		{ID: 1, From: -far, To: far, Cost: 1, Admitted: true},
-		{ID: 2, From: far, To: -far, Cost: 1},
-		{ID: 3, From: far, To: far, Cost: math.MaxInt32, Admitted: true},
-		{ID: 4, From: -far, To: -far, Cost: -3, Admitted: true},
-		{ID: 5, From: 0, To: far, Cost: 0, Admitted: true},
-	}
-	for _, r := range []Rule{{}, {Limit: math.MaxInt64, Window: far, Early: far}, {Limit: -1, Window: -1, Early: -1}, {Limit: 3, Window: 1}, {Limit: 3, Window: second, Early: 2 * second}} {
-		for _, c := range append(Classes(), Class(99)) {
-			f, g := r.Admissions(c, odd), r.Refusals(c, odd)
-			if lawful := r.Limit > math.MaxInt32 || c == Class(99); f.Lawful != lawful {
-				t.Errorf("%v %+v: %+v", c, r, f)
-			}
-			if !g.Lawful && g.Excess < 1 {
-				t.Errorf("%v %+v: %+v", c, r, g)
-			}
-		}
-		r.FalseRefusals([]Spent{{From: -far, To: far, Cost: 1, Cap: 5}, {From: far, To: far, Cost: -1}}, []Refused{{ID: 1, From: -far, To: far, Cost: 1}})
-	}
-	// Costs beyond all bounds.
-	dear := make([]Event, 40)
-	for i := range dear {
-		at := time.Duration(i) * second
-		dear[i] = Event{ID: i, From: at, To: at + 5*second, Cost: math.MaxInt64 - int64(i), Admitted: i%4 > 0}
-	}
-	for _, limit := range []int64{0, 1, math.MaxInt64} {
-		r := Rule{Limit: limit, Window: 7 * second}
-		for _, c := range Classes() {
-			if f := r.Admissions(c, dear); f.Lawful != (limit > 1) && c != Bucket {
-				t.Errorf("%v, limit %d: %+v", c, limit, f)
-			}
-			r.Refusals(c, dear)
-		}
-		spent := []Spent{{Cost: math.MaxInt64, Cap: math.MaxInt64}, {From: second, To: 2 * second, Cost: math.MaxInt64}, {From: second, Cap: math.MaxInt64}}
-		r.FalseRefusals(spent, []Refused{{From: 9 * second, To: 20 * second}, {From: 15 * second, To: 16 * second, Cost: math.MaxInt64}})
-		OneWindow(limit, dear)
-	}
-	// Ends in the wrong order are turned round; less than nothing is nothing.
-	for _, c := range Classes() {
-		events := history(burst(0, 10), []Event{{From: 90 * second, To: 30 * second, Cost: 1, Admitted: true}}, burst(60*second, 10), refusal(70*second, 1))
-		f, g := tenPerMinute.Admissions(c, events), tenPerMinute.Refusals(c, events)
-		events[10].From, events[10].To = events[10].To, events[10].From
-		if !cmp.Equal(f, tenPerMinute.Admissions(c, events)) || !cmp.Equal(g, tenPerMinute.Refusals(c, events)) {
-			t.Errorf("%v: the order of From and To matters", c)
-		}
-		if f := (Rule{Limit: -5, Window: second}).Admissions(c, burst(0, 2)); f.Excess != 2 {
-			t.Errorf("%v, limit -5: %+v", c, f)
-		}
-	}
-	if got := Class(99).String(); got != "unknown class" {
-		t.Error(got)
 	}
 }
 

@@ -154,7 +154,7 @@ func (a *app) reproError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return exitWith(reports.ExitInterrupted, fmt.Errorf("interrupted: %w", err))
 	}
-	if fatal := fatalError(err, ctx); fatal != nil {
+	if fatal := fatalError(ctx, err); fatal != nil {
 		return fatal
 	}
 	return exitWith(reports.ExitError, err)

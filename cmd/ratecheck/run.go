@@ -209,7 +209,7 @@ func (a *app) play(ctx context.Context, f runFlags, url string, chosen []scenari
 		return none, nil, exitWith(reports.ExitError, errors.Join(runErr, err))
 	}
 	broken := w.broken()
-	if fatal := fatalError(runErr, ctx); fatal != nil && broken == nil {
+	if fatal := fatalError(ctx, runErr); fatal != nil && broken == nil {
 		return none, nil, fatal
 	}
 	return reports.New(h, w.name, f.command(url)), h, broken
@@ -262,7 +262,7 @@ const minWindow = 3 * time.Second
 
 // fatalError turns what ended a run early into an exit code. A run that was
 // interrupted has its report.
-func fatalError(err error, ctx context.Context) error {
+func fatalError(ctx context.Context, err error) error {
 	var unreachable *scenarios.UnreachableError
 	var rejected *scenarios.RejectedError
 	var silent *scenarios.EndpointsError

@@ -53,17 +53,6 @@ func Find(version string) (Release, error) {
 // Has says whether the release has a quirk.
 func (r Release) Has(q Quirk) bool { return r.quirks[q] }
 
-// Quirks lists what the release has, in the order of Traits.
-func (r Release) Quirks() []Quirk {
-	var list []Quirk
-	for _, t := range Traits() {
-		if r.Has(t.Quirk) {
-			list = append(list, t.Quirk)
-		}
-	}
-	return list
-}
-
 // With returns the release with a quirk, or without it.
 func (r Release) With(q Quirk, has bool) Release {
 	quirks := maps.Clone(r.quirks)

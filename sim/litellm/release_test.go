@@ -82,7 +82,7 @@ func TestReleasesThatAreNone(t *testing.T) {
 		}
 	}
 	if r := release(t, "1.100.0"); !r.Has(SharedWindowKey) || r.Has(WindowedInFlight) || r.Has(ResponsesReservedAsText) {
-		t.Errorf("1.100.0 is %v", r.Quirks())
+		t.Errorf("1.100.0 is %v", r.quirks)
 	}
 }
 
@@ -93,7 +93,7 @@ func TestTheEnvironmentSwitches(t *testing.T) {
 	for version, charges := range map[string]bool{"1.82.3": true, "1.88.0": false, "1.94.0": true, "1.109.1": true} {
 		s, err := Settings{Release: release(t, version)}.WithEnvironment(off)
 		if err != nil || s.Release.Has(ChargesAfterAnswer) != charges || s.Release.Has(OneTokenAhead) != charges {
-			t.Errorf("%s without reservation: %v, %v", version, s.Release.Quirks(), err)
+			t.Errorf("%s without reservation: %v, %v", version, s.Release.quirks, err)
 		}
 		if release(t, version).Has(ChargesAfterAnswer) != (version == "1.82.3") {
 			t.Errorf("%s was changed itself", version)

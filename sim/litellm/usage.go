@@ -16,7 +16,6 @@ type usage struct {
 	Output      int64 `json:"output_tokens"`
 	Cached      cached
 	InputCached cached
-	CacheRead   int64 `json:"cache_read_input_tokens"`
 }
 
 type cached struct {

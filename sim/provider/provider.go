@@ -140,7 +140,7 @@ func (p *Provider) serve(w http.ResponseWriter, r *http.Request, endpoint string
 	c.record.Status = http.StatusOK
 	c.record.Usage = usageOf(script)
 	if req.Stream {
-		c.stream(w, r.Context())
+		c.stream(r.Context(), w)
 		return
 	}
 	c.answer(w)

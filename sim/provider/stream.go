@@ -42,7 +42,7 @@ func (c *call) answer(w http.ResponseWriter) {
 	writeJSON(w, http.StatusOK, answer)
 }
 
-func (c *call) stream(w http.ResponseWriter, ctx context.Context) {
+func (c *call) stream(ctx context.Context, w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-cache")
 	w.WriteHeader(http.StatusOK)
