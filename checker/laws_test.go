@@ -69,7 +69,7 @@ func anyHistory(t *rapid.T) *history.History {
 		a.Body = body.Draw(t, "sent body")
 		h.Attempts = append(h.Attempts, a)
 		for range rapid.IntRange(0, 2).Draw(t, "calls") {
-			received := sent + short.Draw(t, "received")
+			received := sent - h.Run.LedgerSkew + short.Draw(t, "received")
 			h.Calls = append(h.Calls, history.Call{
 				ID: len(h.Calls) + 1, Nonce: a.Nonce, Received: received, Done: received + short.Draw(t, "served"),
 				Status: rapid.SampledFrom([]int{200, 500}).Draw(t, "upstream"), Usage: history.Usage{Prompt: amount.Draw(t, "prompt"), Completion: amount.Draw(t, "completion"), Total: amount.Draw(t, "used"), Cached: amount.Draw(t, "cached")},

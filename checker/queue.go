@@ -3,6 +3,7 @@ package checker
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -74,12 +75,12 @@ func firstReceived(a seen) time.Duration {
 // knows when the provider had a request.
 func (j *joined) findQueue() *queue {
 	var all []seen
-	usual := time.Duration(-1)
+	usual := time.Duration(math.MaxInt64)
 	for _, list := range j.byKey {
 		all = append(all, list...)
 		for _, a := range list {
-			if d, reached := waited(j.Run, a); reached && (usual < 0 || d < usual) {
-				usual = d
+			if d, reached := waited(j.Run, a); reached {
+				usual = min(usual, d)
 			}
 		}
 	}
