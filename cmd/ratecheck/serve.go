@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -87,9 +86,9 @@ func (a *app) settings(f *serveFlags, given func(flag string) bool) (*settings, 
 	}
 	var file *config
 	if f.config != "" {
-		text, err := os.ReadFile(f.config)
+		text, err := readConfigFile(f.config)
 		if err != nil {
-			return nil, fmt.Errorf("reading the configuration: %w", err)
+			return nil, err
 		}
 		if file, err = readConfig(f.config, text); err != nil {
 			return nil, err
