@@ -84,7 +84,7 @@ func (a *app) main(args []string) int {
 		coded = &exitError{code: exitUsage, err: fmt.Errorf("%w (see ratecheck --help)", err)}
 	}
 	if coded.err != nil {
-		_, _ = fmt.Fprintln(a.stderr, "ratecheck: "+coded.err.Error())
+		_, _ = fmt.Fprintln(a.stderr, "ratecheck: "+reports.Printable(coded.err.Error()))
 	}
 	return coded.code
 }
