@@ -19,6 +19,9 @@ import (
 const (
 	historyFile = "history.ndjson"
 	reportFile  = "report.json"
+	// Those are written where their formats are asked for.
+	junitFile    = "junit.xml"
+	markdownFile = "report.md"
 )
 
 // runFlags are the flags of run.
@@ -171,8 +174,9 @@ func (a *app) run(ctx context.Context, f runFlags, url string) error {
 	}
 	report = known.Apply(report)
 	if f.out != "" {
-		if err := writeReports(f.out, report, h, f.format); err != nil {
-			return exitWith(reports.ExitError, err)
+		// A report that cannot be kept is printed all the same: the run was long.
+		if unwritten := writeReports(f.out, report, h, f.format); unwritten != nil {
+			err = errors.Join(exitWith(reports.ExitError, unwritten), err)
 		}
 	}
 	if f.identify {
@@ -186,14 +190,18 @@ func (a *app) run(ctx context.Context, f runFlags, url string) error {
 // report and the history of what was recorded until then.
 func (a *app) play(ctx context.Context, f runFlags, url string, chosen []scenarios.Scenario) (reports.Report, *history.History, error) {
 	none := reports.Report{}
+	recorded, err := openRecording(f.out)
+	if err != nil {
+		return none, nil, exitWith(exitUsage, err)
+	}
 	w, err := a.openWorld(ctx, f, url, chosen)
 	if err != nil {
+		recorded.abandon()
 		return none, nil, err
 	}
 	defer w.close()
-
-	recorded, err := openRecording(f.out)
-	if err != nil {
+	if err := recorded.begin(); err != nil {
+		recorded.abandon()
 		return none, nil, exitWith(exitUsage, err)
 	}
 	w.runner.History = history.NewWriter(recorded)
