@@ -239,12 +239,13 @@ func (r *Runner) play(ctx context.Context, s *Scenario) error {
 		if err := s.Play(ctx, &Stage{runner: r, scenario: s}); err != nil {
 			var limits *target.LimitsError
 			var owner *target.OwnerError
+			var place *target.PlaceholderError
 			end.Error = err.Error()
 			end.Interrupted = ctx.Err() != nil
 			if errors.As(err, &owner) {
 				end.Error = owner.Error()
 			}
-			end.Fault = !end.Interrupted && !errors.As(err, &limits) && owner == nil
+			end.Fault = !end.Interrupted && !errors.As(err, &limits) && !errors.As(err, &place) && owner == nil
 		}
 	}
 	end.At = r.now()

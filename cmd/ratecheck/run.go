@@ -254,11 +254,11 @@ func (f *runFlags) check(url string) error {
 	if f.fault != "" {
 		return usageError("--fault breaks the embedded reference; leave out the URL")
 	}
-	if f.keyTemplate == "" {
-		return nil
-	}
 	if _, err := parseBase("the target's URL", url); err != nil {
 		return err
+	}
+	if f.keyTemplate == "" {
+		return nil
 	}
 	_, err := f.keys()
 	return err
@@ -276,6 +276,7 @@ func fatalError(err error, ctx context.Context) error {
 	var silent *scenarios.EndpointsError
 	var unmanaged *target.ManagementError
 	var deadlock *clock.DeadlockError
+	var place *target.PlaceholderError
 	switch {
 	case err == nil, ctx.Err() != nil:
 		return nil
@@ -283,7 +284,7 @@ func fatalError(err error, ctx context.Context) error {
 		return exitWith(exitUnreachable, err)
 	case errors.As(err, &unmanaged) && unmanaged.Status == 0:
 		return exitWith(exitUnreachable, err)
-	case errors.As(err, &rejected), errors.As(err, &silent), errors.As(err, &unmanaged):
+	case errors.As(err, &rejected), errors.As(err, &silent), errors.As(err, &unmanaged), errors.As(err, &place):
 		return exitWith(exitUsage, err)
 	case errors.As(err, &deadlock):
 		return exitWith(reports.ExitError, err)
