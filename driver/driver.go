@@ -6,6 +6,7 @@ package driver
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -63,6 +64,10 @@ func (d *Driver) Do(ctx context.Context, r Request) history.Attempt {
 	}
 	if ctx.Err() != nil && a.Error == history.Deadline {
 		a.Error = history.Cancelled
+	}
+	if a.Error == history.Deadline {
+		// That a context was cancelled tells nobody that it was for the time.
+		a.ErrorText = fmt.Sprintf("no whole answer within %s", d.Deadline)
 	}
 	return a
 }

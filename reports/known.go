@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/ratecheck/ratecheck/checker"
+	"github.com/ratecheck/ratecheck/history"
 )
 
 // KnownFailure is an entry of a list of known failures: what it matches must
@@ -123,6 +124,10 @@ func (k KnownFailures) refuses(entry KnownFailure, today time.Time) error {
 	}
 	if !slices.ContainsFunc(checker.Catalogue(), func(r checker.Requirement) bool { return checker.MatchesID(entry.idPattern(), r.ID) }) {
 		return fmt.Errorf("%s matches no requirement; `ratecheck list` shows them, and * stands for any text", entry.Pattern)
+	}
+	_, endpoint, one := strings.Cut(entry.Pattern, "@")
+	if one && !slices.ContainsFunc(history.Endpoints(), func(name string) bool { return checker.MatchesID(endpoint, name) }) {
+		return fmt.Errorf("%s names no endpoint; behind the @ there are %s", entry.Pattern, strings.Join(history.Endpoints(), ", "))
 	}
 	return nil
 }

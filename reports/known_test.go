@@ -62,6 +62,7 @@ func TestParseKnownFailuresRefuses(t *testing.T) {
 		"headers/* # x\nheaders/on-streams # y\nheaders/* # z": "known.txt:3: headers/* stands in line 1 already",
 		"Headers/on-streams # x":                               `"Headers/on-streams" is no requirement's id`,
 		"headers/on-streams@ # x":                              `"headers/on-streams@" is no requirement's id`,
+		"headers/on-streams@message # x":                       "known.txt:1: headers/on-streams@message names no endpoint; behind the @ there are chat, ",
 		"@messages # x":                                        `"@messages" is no requirement's id`,
 		"- pattern: headers/* # x":                             `"pattern: headers/*" is not understood`,
 		`{"schema": "x"} # x`:                                  "is no requirement's id",

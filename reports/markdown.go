@@ -103,7 +103,7 @@ func (m *markdown) fence(language, text string) {
 		fence += "`"
 	}
 	m.line(fence + language)
-	m.line(strings.TrimRight(printable(text), "\n"))
+	m.line(strings.TrimRight(Printable(text), "\n"))
 	m.line(fence)
 }
 
@@ -122,5 +122,5 @@ var inlineEscapes = strings.NewReplacer(
 
 // inline is a text as part of a line: neither markup nor a break.
 func inline(text string) string {
-	return inlineEscapes.Replace(strings.Join(strings.Fields(printable(text)), " "))
+	return inlineEscapes.Replace(strings.Join(strings.Fields(Printable(text)), " "))
 }

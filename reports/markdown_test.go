@@ -120,7 +120,7 @@ func TestInlineIsReadAsText(t *testing.T) {
 		_, cell, _ := strings.Cut(out.String(), "<td>")
 		cell, _, _ = strings.Cut(cell, "</td>")
 		got := strings.Join(strings.Fields(strings.ReplaceAll(html.UnescapeString(cell), invisible, "")), " ")
-		want := strings.Join(strings.Fields(printable(strings.ReplaceAll(written, invisible, ""))), " ")
+		want := strings.Join(strings.Fields(Printable(strings.ReplaceAll(written, invisible, ""))), " ")
 		if got != want {
 			t.Fatalf("%q is read as %q", want, got)
 		}

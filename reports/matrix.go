@@ -273,7 +273,7 @@ func (m Matrix) notes() []note {
 func (m Matrix) columnNames() []string {
 	var names []string
 	for _, c := range m.Columns {
-		names = append(names, printable(c.Name))
+		names = append(names, Printable(c.Name))
 	}
 	return names
 }

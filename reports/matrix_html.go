@@ -31,17 +31,17 @@ type pageCell struct{ Class, Title, Text string }
 // MatrixHTML writes a matrix as one page that needs nothing else. What was seen
 // stands in the titles of the cells.
 func MatrixHTML(w io.Writer, m Matrix) error {
-	p := page{Command: printable(m.Command), Columns: m.columnNames()}
+	p := page{Command: Printable(m.Command), Columns: m.columnNames()}
 	for _, c := range m.Columns {
-		p.Headings = append(p.Headings, printable(c.heading()))
+		p.Headings = append(p.Headings, Printable(c.heading()))
 	}
 	for _, n := range m.notes() {
-		p.Notes = append(p.Notes, printable(n.String()))
+		p.Notes = append(p.Notes, Printable(n.String()))
 	}
 	for _, r := range m.Rows {
 		row := pageRow{Name: r.name(), What: r.What, Issues: strings.Join(r.Issues, ", ")}
 		for _, c := range r.Cells {
-			row.Cells = append(row.Cells, pageCell{string(c.Verdict), printable(c.Message), c.text()})
+			row.Cells = append(row.Cells, pageCell{string(c.Verdict), Printable(c.Message), c.text()})
 		}
 		p.Rows = append(p.Rows, row)
 	}
@@ -51,7 +51,7 @@ func MatrixHTML(w io.Writer, m Matrix) error {
 			row.What += ", " + r.Endpoint
 		}
 		for _, c := range r.Cells {
-			row.Cells = append(row.Cells, pageCell{string(c.Verdict), printable(c.Message), c.tokensText()})
+			row.Cells = append(row.Cells, pageCell{string(c.Verdict), Printable(c.Message), c.tokensText()})
 		}
 		p.Tokens = append(p.Tokens, row)
 	}

@@ -11,7 +11,7 @@ import (
 func MatrixTerminal(w io.Writer, m Matrix) error {
 	t := &terminal{w: w}
 	for _, c := range m.Columns {
-		t.printf("%s\n", printable(c.heading()))
+		t.printf("%s\n", Printable(c.heading()))
 	}
 	for _, part := range m.tables() {
 		if len(part.rows) == 0 {
@@ -29,7 +29,7 @@ func MatrixTerminal(w io.Writer, m Matrix) error {
 		if i == 0 {
 			t.printf("\nWhat was not told\n")
 		}
-		t.printf("%s\n", printable(n.String()))
+		t.printf("%s\n", Printable(n.String()))
 	}
 	return t.err
 }

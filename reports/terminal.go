@@ -47,9 +47,9 @@ func (t *terminal) printf(format string, args ...any) {
 }
 
 func (t *terminal) heading(r Report, h *history.History) {
-	t.printf("%s: %s\n", printable(r.title()), r.Summary.counts())
+	t.printf("%s: %s\n", Printable(r.title()), r.Summary.counts())
 	for _, line := range r.circumstances(h) {
-		t.printf("%s\n", printable(line))
+		t.printf("%s\n", Printable(line))
 	}
 	t.printf("\n")
 }
@@ -60,7 +60,7 @@ func (t *terminal) results(r Report) error {
 	}
 	var rows [][]string
 	for _, result := range r.Results {
-		rows = append(rows, []string{t.paint(result.Verdict), result.name(), printable(result.cell())})
+		rows = append(rows, []string{t.paint(result.Verdict), Printable(result.name()), Printable(result.cell())})
 	}
 	if len(rows) == 0 {
 		return nil
@@ -87,7 +87,7 @@ func (t *terminal) paint(v checker.Verdict) string {
 }
 
 func (t *terminal) trouble(r Result) error {
-	t.printf("\n%s %s%s in scenario %s\n", t.paint(r.Verdict), r.name(), kind(r), r.Scenario)
+	t.printf("\n%s %s%s in scenario %s\n", t.paint(r.Verdict), Printable(r.name()), kind(r), Printable(r.Scenario))
 	for _, f := range r.fields(t.report) {
 		t.field(f.name, f.text)
 	}
@@ -98,14 +98,14 @@ func (t *terminal) trouble(r Result) error {
 		return err
 	}
 	// In one line, however long, so that it can be copied.
-	t.printf("  %-*s%s\n", nameWidth, "reproduce", r.Reproduce)
+	t.printf("  %-*s%s\n", nameWidth, "reproduce", Printable(r.Reproduce))
 	return t.err
 }
 
-// printable keeps what a target answered from commanding the terminal: a control
+// Printable keeps what a target answered from commanding the terminal: a control
 // character, and one that turns the direction of a text, is shown as a
-// replacement character.
-func printable(text string) string {
+// replacement character. Line feeds stay.
+func Printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)) {
 			return utf8.RuneError
@@ -138,7 +138,7 @@ func (t *terminal) field(name, text string) {
 	if text == "" {
 		return
 	}
-	for _, part := range parts(printable(text)) {
+	for _, part := range parts(Printable(text)) {
 		for _, line := range wrapped(part, lineWidth-nameWidth-len("  ")) {
 			t.printf("  %-*s%s\n", nameWidth, name, line)
 			name = ""
@@ -149,7 +149,7 @@ func (t *terminal) field(name, text string) {
 // paragraph writes a text without a name, its further lines further in.
 func (t *terminal) paragraph(text string) {
 	indent := "  "
-	for _, line := range wrapped(printable(text), lineWidth-nameWidth-len(indent)) {
+	for _, line := range wrapped(Printable(text), lineWidth-nameWidth-len(indent)) {
 		t.printf("%s%s\n", indent, line)
 		indent = fmt.Sprintf("%*s", nameWidth+len("  "), "")
 	}
@@ -181,7 +181,7 @@ func (t *terminal) evidence(ids []int) error {
 	rows := t.attempts.rows(ids)
 	for _, row := range rows {
 		for i := range row {
-			row[i] = printable(row[i])
+			row[i] = Printable(row[i])
 		}
 	}
 	if len(rows) == 0 || t.err != nil {

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -43,10 +44,16 @@ func (s *Stage) greet(ctx context.Context, key *Key) error {
 	}
 	url := r.Target.URL.String()
 	switch {
+	case a.Status == 0 && a.Error == "":
+		return &UnreachableError{URL: url, Class: history.Garbled, Text: "the answer has the status 000, which no answer has"}
 	case a.Status == 0:
 		return &UnreachableError{URL: url, Class: a.Error, Text: a.ErrorText}
 	case a.Status == http.StatusUnauthorized || a.Status == http.StatusForbidden:
 		return &RejectedError{URL: url, Status: a.Status, Excerpt: a.Excerpt, Hint: "the target does not accept the key; see --key-template"}
+	case a.Status == http.StatusTooManyRequests:
+		return &RejectedError{URL: url, Status: a.Status, Excerpt: a.Excerpt, Hint: fmt.Sprintf("the first request of a new key is refused: is a limit that it shares with others used up, or does the upstream of %q refuse?", r.Target.Model)}
+	case a.Status >= http.StatusMultipleChoices && a.Status < http.StatusBadRequest:
+		return &RejectedError{URL: url, Status: a.Status, Excerpt: cmp.Or(a.Excerpt, "a redirect"), Hint: "redirects are not followed: give the address that the target redirects to"}
 	case a.Status != http.StatusOK:
 		return &RejectedError{URL: url, Status: a.Status, Excerpt: a.Excerpt, Hint: fmt.Sprintf("is %q a model of the target (--model), and does its upstream answer?", r.Target.Model)}
 	case a.Error != "":

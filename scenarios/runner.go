@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -190,7 +191,20 @@ func (r *Runner) Run(ctx context.Context, all []Scenario, run history.Run) error
 	errs := r.playAll(ctx, all)
 	stopPolling()
 	poller.Wait()
-	return errors.Join(append(errs, r.drainRest(ctx), ctx.Err())...)
+	return errors.Join(distinct(append(errs, r.drainRest(ctx), ctx.Err()))...)
+}
+
+// distinct keeps the first of errors that say the same: a history that cannot be
+// written ends every scenario.
+func distinct(errs []error) []error {
+	said := map[string]bool{}
+	return slices.DeleteFunc(errs, func(err error) bool {
+		if err == nil || said[err.Error()] {
+			return true
+		}
+		said[err.Error()] = true
+		return false
+	})
 }
 
 // playAll plays side by side what may be, and then, one after the other, what
@@ -225,12 +239,13 @@ func (r *Runner) play(ctx context.Context, s *Scenario) error {
 		if err := s.Play(ctx, &Stage{runner: r, scenario: s}); err != nil {
 			var limits *target.LimitsError
 			var owner *target.OwnerError
+			var place *target.PlaceholderError
 			end.Error = err.Error()
 			end.Interrupted = ctx.Err() != nil
 			if errors.As(err, &owner) {
 				end.Error = owner.Error()
 			}
-			end.Fault = !end.Interrupted && !errors.As(err, &limits) && owner == nil
+			end.Fault = !end.Interrupted && !errors.As(err, &limits) && !errors.As(err, &place) && owner == nil
 		}
 	}
 	end.At = r.now()

@@ -172,15 +172,28 @@ func (t *Template) NamesOwners() bool {
 // String is the template as it was written.
 func (t *Template) String() string { return t.text }
 
-// Make writes a key. It is an error if the template has no place for a limit, or
-// if the key, read back, would not have the same limits: parts of a template can
-// run into each other, as in {nonce}[x{rpm}].
+// PlaceholderError says that a template has no place for a limit that a key is to
+// have, as one of a proxy has that limits requests alone. What needs such a key
+// cannot be asked.
+type PlaceholderError struct {
+	Template string
+	// Name is the placeholder, such as tpm.
+	Name string
+}
+
+func (e *PlaceholderError) Error() string {
+	return fmt.Sprintf("key template %q: a key with a limit of %s is wanted, and there is no {%s} in it", e.Template, e.Name, e.Name)
+}
+
+// Make writes a key. It is a [PlaceholderError] if the template has no place for
+// a limit, and another error if the key, read back, would not have the same
+// limits: parts of a template can run into each other, as in {nonce}[x{rpm}].
 func (t *Template) Make(_ context.Context, nonce string, limits history.Limits) (Secret, error) {
 	values := valuesOf(limits)
 	values[noncePlaceholder] = nonce
 	for _, name := range limitNames() {
 		if values[name] != "" && !t.has(name) {
-			return "", fmt.Errorf("key template %q: a key with a limit of %s is wanted, and there is no {%s} in it", t.text, name, name)
+			return "", &PlaceholderError{Template: t.text, Name: name}
 		}
 	}
 	key, err := t.write(values)

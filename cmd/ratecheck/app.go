@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	"github.com/ratecheck/ratecheck/clock"
@@ -79,14 +81,34 @@ func (a *app) main(args []string) int {
 		return reports.ExitKept
 	}
 	var coded *exitError
-	if !errors.As(err, &coded) {
+	var unwritten *fs.PathError
+	switch {
+	case errors.As(err, &coded):
+	case errors.As(err, &unwritten):
+		// Standard output, as on a full disk: how it was called is not what is wrong.
+		coded = &exitError{code: reports.ExitError, err: err}
+	default:
 		// What cobra itself finds wrong is wrong usage.
 		coded = &exitError{code: exitUsage, err: fmt.Errorf("%w (see ratecheck --help)", err)}
 	}
 	if coded.err != nil {
-		_, _ = fmt.Fprintln(a.stderr, "ratecheck: "+coded.err.Error())
+		_, _ = fmt.Fprintln(a.stderr, "ratecheck: "+reports.Printable(coded.err.Error()))
 	}
 	return coded.code
+}
+
+// refuseEmpty refuses a flag with nothing behind it, as a script gives it whose
+// variable is not set: to leave a --known-failing or an --only out in silence
+// would be to do something else than what was asked for.
+func refuseEmpty(flags *pflag.FlagSet) error {
+	var err error
+	flags.Visit(func(f *pflag.Flag) {
+		mayBe := f.Name == "key-template" && f.DefValue != "" // empty is another than its default
+		if text := f.Value.String(); err == nil && !mayBe && (text == "" || text == "[]") {
+			err = usageError("--%s is empty; give it a value, or leave it out", f.Name)
+		}
+	})
+	return err
 }
 
 const longHelp = `ratecheck load-tests LLM proxies and checks whether their rate limits do what
@@ -103,6 +125,7 @@ func (a *app) rootCommand() *cobra.Command {
 		Use: "ratecheck", Short: "Check whether the rate limits of an LLM proxy are true", Long: longHelp,
 		SilenceUsage: true, SilenceErrors: true, Args: cobra.NoArgs,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return refuseEmpty(cmd.Flags()) },
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	root.SetOut(a.stdout)

@@ -42,6 +42,9 @@ func badProxy() {
 	})
 	modes := map[string]func(http.Handler) http.Handler{
 		"unauthorized": always(401, "application/json", `{"error":{"message":"no such key: sk-secret"}}`),
+		"commanding":   always(500, "text/plain", "\x1b[2J\x1b]0;mine\x07 an error"),
+		"full":         always(429, "application/json", `{"error":{"message":"budget"}}`),
+		"moved":        func(http.Handler) http.Handler { return http.RedirectHandler("/elsewhere", http.StatusFound) },
 		"unknown":      always(404, "application/json", `{"error":{"message":"no such model"}}`),
 		"html":         always(200, "text/html", "<html><body>Welcome to nginx!</body></html>"),
 		"html-later":   laterOnly(always(200, "text/html", "<html>maintenance</html>")),

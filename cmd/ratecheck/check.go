@@ -101,7 +101,7 @@ func readOrigin(path string) (url, command string, err error) {
 	defer func() { _ = file.Close() }()
 	report, err := reports.Parse(file)
 	if err != nil {
-		return "", "", fmt.Errorf("%s: %w", path, err)
+		return "", "", fmt.Errorf("%s: %w; remove it, the history can be judged without", path, err)
 	}
 	return report.Target.URL, report.Command, nil
 }

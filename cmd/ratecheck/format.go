@@ -100,9 +100,9 @@ func writeReports(dir string, r reports.Report, h *history.History, format strin
 	files := []struct{ name, format string }{{reportFile, formatJSON}}
 	switch format {
 	case formatJUnit:
-		files = append(files, struct{ name, format string }{"junit.xml", format})
+		files = append(files, struct{ name, format string }{junitFile, format})
 	case formatMarkdown:
-		files = append(files, struct{ name, format string }{"report.md", format})
+		files = append(files, struct{ name, format string }{markdownFile, format})
 	}
 	for _, f := range files {
 		var text bytes.Buffer

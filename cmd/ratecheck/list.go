@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ratecheck/ratecheck/checker"
+	"github.com/ratecheck/ratecheck/history"
 	"github.com/ratecheck/ratecheck/reports"
 	"github.com/ratecheck/ratecheck/scenarios"
 	"github.com/ratecheck/ratecheck/sim/faults"
@@ -47,14 +48,31 @@ func (a *app) explainCommand() *cobra.Command {
 		Short: "Explain a requirement: sentence, source, tolerances, scenarios",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			r, known := checker.Find(args[0])
-			if !known {
-				return usageError("there is no requirement %q; `ratecheck list` shows them", args[0])
+			// A report names a requirement with the endpoint that it was asked on.
+			id, endpoint, one := strings.Cut(args[0], "@")
+			r, known := checker.Find(id)
+			if !known || one && !history.IsEndpoint(endpoint) {
+				return usageError("there is no requirement %q%s", args[0], similar(id))
 			}
 			_, err := fmt.Fprint(a.stdout, explanation(r))
 			return err
 		},
 	}
+}
+
+// similar names the requirements that a part of an id, or a pattern, may mean.
+func similar(id string) string {
+	var like []string
+	for _, r := range checker.Catalogue() {
+		if id != "" && (checker.MatchesID(id, r.ID) || strings.Contains(r.ID, id)) {
+			like = append(like, r.ID)
+		}
+	}
+	const most = 8 // as many as can be read in a line
+	if len(like) == 0 || len(like) > most {
+		return "; `ratecheck list` shows them"
+	}
+	return "; there are " + strings.Join(like, ", ")
 }
 
 // optInOf is the flag without which no scenario asks a requirement; empty where

@@ -137,6 +137,9 @@ func (a *app) targetColumns(f *matrixFlags) ([]column, error) {
 	if len(targets) == 0 && len(providers) > 0 {
 		return nil, usageError("--provider is for a --target")
 	}
+	if len(targets) > 0 && f.run.keyTemplate == "" {
+		return nil, usageError("--target needs a way to get keys with known limits: --key-template, for example '%s'", defaultTemplate)
+	}
 	return columns, nil
 }
 

@@ -19,6 +19,9 @@ import (
 const (
 	historyFile = "history.ndjson"
 	reportFile  = "report.json"
+	// Those are written where their formats are asked for.
+	junitFile    = "junit.xml"
+	markdownFile = "report.md"
 )
 
 // runFlags are the flags of run.
@@ -171,8 +174,9 @@ func (a *app) run(ctx context.Context, f runFlags, url string) error {
 	}
 	report = known.Apply(report)
 	if f.out != "" {
-		if err := writeReports(f.out, report, h, f.format); err != nil {
-			return exitWith(reports.ExitError, err)
+		// A report that cannot be kept is printed all the same: the run was long.
+		if unwritten := writeReports(f.out, report, h, f.format); unwritten != nil {
+			err = errors.Join(exitWith(reports.ExitError, unwritten), err)
 		}
 	}
 	if f.identify {
@@ -186,14 +190,18 @@ func (a *app) run(ctx context.Context, f runFlags, url string) error {
 // report and the history of what was recorded until then.
 func (a *app) play(ctx context.Context, f runFlags, url string, chosen []scenarios.Scenario) (reports.Report, *history.History, error) {
 	none := reports.Report{}
+	recorded, err := openRecording(f.out)
+	if err != nil {
+		return none, nil, exitWith(exitUsage, err)
+	}
 	w, err := a.openWorld(ctx, f, url, chosen)
 	if err != nil {
+		recorded.abandon()
 		return none, nil, err
 	}
 	defer w.close()
-
-	recorded, err := openRecording(f.out)
-	if err != nil {
+	if err := recorded.begin(); err != nil {
+		recorded.abandon()
 		return none, nil, exitWith(exitUsage, err)
 	}
 	w.runner.History = history.NewWriter(recorded)
@@ -246,11 +254,11 @@ func (f *runFlags) check(url string) error {
 	if f.fault != "" {
 		return usageError("--fault breaks the embedded reference; leave out the URL")
 	}
-	if f.keyTemplate == "" {
-		return nil
-	}
 	if _, err := parseBase("the target's URL", url); err != nil {
 		return err
+	}
+	if f.keyTemplate == "" {
+		return nil
 	}
 	_, err := f.keys()
 	return err
@@ -268,6 +276,7 @@ func fatalError(ctx context.Context, err error) error {
 	var silent *scenarios.EndpointsError
 	var unmanaged *target.ManagementError
 	var deadlock *clock.DeadlockError
+	var place *target.PlaceholderError
 	switch {
 	case err == nil, ctx.Err() != nil:
 		return nil
@@ -275,7 +284,7 @@ func fatalError(ctx context.Context, err error) error {
 		return exitWith(exitUnreachable, err)
 	case errors.As(err, &unmanaged) && unmanaged.Status == 0:
 		return exitWith(exitUnreachable, err)
-	case errors.As(err, &rejected), errors.As(err, &silent), errors.As(err, &unmanaged):
+	case errors.As(err, &rejected), errors.As(err, &silent), errors.As(err, &unmanaged), errors.As(err, &place):
 		return exitWith(exitUsage, err)
 	case errors.As(err, &deadlock):
 		return exitWith(reports.ExitError, err)

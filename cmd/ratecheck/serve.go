@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -87,9 +86,9 @@ func (a *app) settings(f *serveFlags, given func(flag string) bool) (*settings, 
 	}
 	var file *config
 	if f.config != "" {
-		text, err := os.ReadFile(f.config)
+		text, err := readConfigFile(f.config)
 		if err != nil {
-			return nil, fmt.Errorf("reading the configuration: %w", err)
+			return nil, err
 		}
 		if file, err = readConfig(f.config, text); err != nil {
 			return nil, err
@@ -165,8 +164,11 @@ func (a *app) serve(ctx context.Context, s *settings) error {
 	if s.adminKey != "" {
 		command.keyTemplate, command.adminKey = "", s.adminKey
 	}
-	_, err = fmt.Fprintf(a.stdout, "reference proxy at http://%s, %s, window %s\n%scheck it with\n  %s\n",
-		at, behind, s.Window, s.aboutKeys(), command.command("http://"+at.String()))
+	check := "check it with\n  " + command.command("http://"+at.String())
+	if s.KeyTemplate == "" && s.adminKey == "" {
+		check = "to check it with ratecheck run, give it an --admin-key or a --key-template: a run makes keys of its own"
+	}
+	_, err = fmt.Fprintf(a.stdout, "reference proxy at http://%s, %s, window %s\n%s%s\n", at, behind, s.Window, s.aboutKeys(), check)
 	if err == nil {
 		<-ctx.Done()
 		_, _ = fmt.Fprintf(a.stderr, "ending; open streams have %s, and a second Ctrl-C cuts them\n", streamPatience)

@@ -104,7 +104,11 @@ func textSettings() map[string]string {
 // readConfig reads a file. Errors say the line and the column.
 func readConfig(name string, text []byte) (*config, error) {
 	c := &config{name: name, own: map[string]configValue{}}
-	file, err := parser.ParseBytes(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")), 0)
+	tokens, err := c.tokens(string(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))))
+	if err != nil {
+		return nil, err
+	}
+	file, err := parser.Parse(tokens, 0)
 	if err != nil {
 		return nil, c.yamlError(err)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -189,4 +190,43 @@ func FuzzConfig(f *testing.F) {
 			t.Errorf("%q: %v", text, err)
 		}
 	})
+}
+
+// TestDeepConfigurations are refused before the parser sees them: its memory
+// grows with the square of the depth.
+func TestDeepConfigurations(t *testing.T) {
+	const deep = 20_000
+	for name, c := range map[string]struct{ text, says string }{
+		"flow lists":     {strings.Repeat("[", deep), "f.yaml:1:101: nested too deep"},
+		"flow mappings":  {strings.Repeat("{a: ", deep), "nested too deep: at most 100"},
+		"block lists":    {strings.Repeat("- ", deep) + "x", "f.yaml:1:1001: nested too deep"},
+		"block mappings": {indented(2 * configColumn), "nested too deep: a list or a mapping begins in the first 1000"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, err := readConfig("f.yaml", []byte(c.text))
+			runtime.ReadMemStats(&after)
+			if err == nil || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("the error is %v, want %q", err, c.says)
+			}
+			const most = 200 << 20 // the lexer's share; the parser takes twice that and more
+			if took := after.TotalAlloc - before.TotalAlloc; took > most {
+				t.Errorf("it took %d MB", took>>20)
+			}
+		})
+	}
+	wide := "keys:\n- {key: sk-1, metadata: {x: [" + strings.Repeat("1, ", 2000) + "1]}}\n"
+	if _, _, err := loaded(wide, noEnvironment); err != nil {
+		t.Errorf("a long line of a flow list is not deep: %v", err)
+	}
+}
+
+// indented is a mapping in which each member is a mapping with one member.
+func indented(deep int) string {
+	var b strings.Builder
+	for i := range deep {
+		b.WriteString(strings.Repeat(" ", i) + "a:\n")
+	}
+	return b.String()
 }

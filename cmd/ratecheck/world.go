@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	neturl "net/url"
+	"strings"
 	"time"
 
 	"github.com/ratecheck/ratecheck/clock"
@@ -194,6 +195,13 @@ func parseBase(what, raw string) (*neturl.URL, error) {
 	}
 	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 		return nil, usageError("%s %q is no base URL; write it as http://HOST:PORT, without /v1", what, raw)
+	}
+	switch {
+	case u.User != nil:
+		// Reports name the URL, and it is the keys that a target knows people by.
+		return nil, usageError("%s %q has a user in it, whom nothing would be sent for; leave that out", what, u.Redacted())
+	case strings.TrimSuffix(u.Path, "/") == "/v1", u.RawQuery != "", u.Fragment != "":
+		return nil, usageError("%s %q is more than a base URL; write it as http://HOST:PORT, without /v1", what, raw)
 	}
 	return u, nil
 }
