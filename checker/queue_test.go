@@ -55,6 +55,20 @@ func TestQueueThatAdmitsTooMuch(t *testing.T) {
 	b.wants("requests/limit-usable", Fail, "", []int{no})
 }
 
+// TestQueueIsFoundWhoeverIsQuickest: by the provider's clock the quickest may
+// have come before it was sent. In whatever order the keys are looked at, the
+// queue is found.
+func TestQueueIsFoundWhoeverIsQuickest(t *testing.T) {
+	for range 20 { // the order of a map
+		b, _ := queueBook(t, turns(4, sec), 20)
+		b.key(perWindow(7)).admit("pace", 8*sec, arriving(-5*ms))
+		b.key(perWindow(6)).admit("pace", 9*sec, arriving(5*sec))
+		if class := Judge(&b.h).Class; class != "leaky bucket as a queue (waits up to 4.0 s)" {
+			t.Fatalf("the class is %q", class)
+		}
+	}
+}
+
 func TestFullQueueIsNoFalseRefusal(t *testing.T) {
 	b, _ := queueBook(t, []time.Duration{sec, 2 * sec, 3 * sec}, 20)
 	r := b.verdict("requests/limit-usable")
