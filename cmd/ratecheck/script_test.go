@@ -37,7 +37,7 @@ type worlds struct{ *testing.M }
 
 func (w worlds) Run() int {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(400)
+		debug.SetGCPercent(1000)
 	}
 	return w.M.Run()
 }

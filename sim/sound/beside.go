@@ -23,11 +23,11 @@ func besideLimiters() []Limiter {
 	return []Limiter{
 		{
 			Name: "settles-late", Sentence: "settles and frees slots beside the answer, up to half a second later",
-			Apply: settlesLate,
+			Beside: true, Apply: settlesLate,
 		},
 		{
 			Name: "sub-windows-charged-late", Sentence: "ten sub-windows, which are charged beside the answer", CheckThenCharge: true,
-			Apply: func(p *sim.Parts) {
+			Beside: true, Apply: func(p *sim.Parts) {
 				p.Store = newStore(p.Store, func() counter { return &slidingBuckets{} })
 				settlesLate(p)
 				p.Store = &ChargeAfter{Store: p.Store}
@@ -35,18 +35,18 @@ func besideLimiters() []Limiter {
 		},
 		{
 			Name: "upstream-answers-lost", Sentence: "loses an answer of its upstream at times, answers 502, and does not charge what it does not know",
-			Apply: func(p *sim.Parts) { p.Transport = &answerLoser{next: p.Transport} },
+			Beside: true, Apply: func(p *sim.Parts) { p.Transport = &answerLoser{next: p.Transport} },
 		},
 		{
 			Name: "answers-lost", Sentence: "its answers are lost at times on their way to the client",
-			Apply: atTimes(func(next http.Handler, _ http.ResponseWriter, r *http.Request) {
+			Beside: true, Apply: atTimes(func(next http.Handler, _ http.ResponseWriter, r *http.Request) {
 				next.ServeHTTP(&nowhere{header: http.Header{}}, r)
 				panic(http.ErrAbortHandler)
 			}),
 		},
 		{
 			Name: "overloaded", Sentence: "is overloaded at times and answers 503",
-			Apply: atTimes(func(_ http.Handler, w http.ResponseWriter, _ *http.Request) {
+			Beside: true, Apply: atTimes(func(_ http.Handler, w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Content-Type", "application/json")
 				w.WriteHeader(http.StatusServiceUnavailable)
 				_, _ = io.WriteString(w, `{"error":{"message":"overloaded","type":"server_error","param":null,"code":"503"}}`)

@@ -17,6 +17,9 @@ type Limiter struct {
 	Sentence string
 	// CheckThenCharge says that it must be declared so.
 	CheckThenCharge bool
+	// Beside says that its class is another's of the list, and that what happens
+	// beside a decision is its own: it is charged late, or answers are lost.
+	Beside bool
 	// Apply replaces the reference's store in a world.
 	Apply func(*sim.Parts)
 }
