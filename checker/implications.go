@@ -27,8 +27,9 @@ func Implications() map[string][]string {
 		"drift/remaining-matches-usage": {"tokens/streams-counted", "refund/unused-estimate", "drift/edge-exact"},
 		// Who loses the window of a late answer locks out whoever keeps asking.
 		"tokens/window-reopens": {"tokens/lockout-bounded"},
-		// The traffic of the drift is streamed in part, and reserves too much.
-		"tokens/streams-counted": {"drift/remaining-matches-usage", "drift/edge-exact", "tokens/endpoints-counted", "tokens/basis"},
+		// The traffic of the drift is streamed in part, and reserves too much; who
+		// leaves leaves a stream, which costs nothing then.
+		"tokens/streams-counted": {"drift/remaining-matches-usage", "drift/edge-exact", "tokens/endpoints-counted", "tokens/basis", "refund/disconnect"},
 		// What is not charged is not charged to the token.
 		"tokens/endpoints-counted": {"drift/remaining-matches-usage"},
 		"refund/unused-estimate":   {"drift/remaining-matches-usage"},

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ratecheck/ratecheck/clock"
+	"github.com/ratecheck/ratecheck/driver"
 	"github.com/ratecheck/ratecheck/history"
 )
 
@@ -170,4 +171,28 @@ func (r *endOf) Read(p []byte) (int, error) {
 		r.call()
 	}
 	return n, err
+}
+
+// TestLeavesAtAnEvent: who is to leave at an event waits for no other, and the
+// target is told by the connection.
+func TestLeavesAtAnEvent(t *testing.T) {
+	event := "data: " + textChunk + "\n\n"
+	for at, want := range map[int]history.Attempt{
+		1: {Status: 200, Error: history.Left, Events: 1},
+		2: {Status: 200, Error: history.Left, Events: 2},
+	} {
+		left := make(chan struct{})
+		d := serve(t, hang(typeSSE, event+event, left))
+		a := d.Do(context.Background(), driver.Request{
+			Attempt: history.Attempt{Stream: true}, Bearer: "sk-a", Path: "/v1/chat/completions", LeaveAtEvent: at,
+		})
+		check(t, a, want)
+		<-left
+	}
+	// One that ended before is whole.
+	d := serve(t, body(200, typeSSE, wholeStream))
+	a := d.Do(context.Background(), driver.Request{
+		Attempt: history.Attempt{Stream: true}, Bearer: "sk-a", Path: "/v1/chat/completions", LeaveAtEvent: 9,
+	})
+	check(t, a, history.Attempt{Status: 200, Usage: plainUsage, Events: 4, DoneSeen: true})
 }

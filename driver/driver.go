@@ -44,12 +44,15 @@ type Request struct {
 	// LeaveAfter is when the client leaves without waiting for the rest of the
 	// answer; 0 is never.
 	LeaveAfter time.Duration
+	// LeaveAtEvent has the client leave a stream when it has read so many events
+	// of it, however late they came; 0 is never.
+	LeaveAtEvent int
 }
 
 // Do sends a request, reads the answer to its end and returns the record.
 func (d *Driver) Do(ctx context.Context, r Request) history.Attempt {
 	a := r.Attempt
-	e := &exchange{driver: d, attempt: &a, bearer: r.Bearer}
+	e := &exchange{driver: d, attempt: &a, bearer: r.Bearer, leaveAt: r.LeaveAtEvent}
 	stay := d.Deadline
 	if r.LeaveAfter > 0 {
 		stay = min(stay, r.LeaveAfter)
@@ -79,6 +82,7 @@ type exchange struct {
 	driver  *Driver
 	attempt *history.Attempt
 	bearer  string
+	leaveAt int
 
 	mu   sync.Mutex // the transport traces on goroutines of its own
 	sent time.Duration

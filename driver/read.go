@@ -129,6 +129,10 @@ func (e *exchange) readStream(ctx context.Context, r io.Reader) {
 		if !e.readEvent(event) {
 			return
 		}
+		if a.Events == e.leaveAt && a.Error == "" {
+			e.fail(history.Left, fmt.Errorf("left as planned when event %d was read", a.Events))
+			return
+		}
 	}
 	switch {
 	case a.ErrorEvent, a.Error != "":

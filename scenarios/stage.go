@@ -41,6 +41,9 @@ type Shot struct {
 	MaxTokens int64
 	// LeaveAfter is when the client leaves; 0 is never.
 	LeaveAfter time.Duration
+	// LeaveAtEvent has the client leave a stream when it has read so many events
+	// of it; 0 is never.
+	LeaveAtEvent int
 	// WithoutUsage sends a stream that does not ask for usage.
 	WithoutUsage bool
 	// NonceInStop carries the nonce as a stop sequence, which costs nothing, so
@@ -138,7 +141,7 @@ func (s *Stage) send(ctx context.Context, k *Key, shot Shot, intended time.Durat
 	}
 	a := r.driver.Do(ctx, driver.Request{
 		Attempt: record,
-		Bearer:  k.secret.Bearer(), Path: history.EndpointPath(endpoint), Body: body, LeaveAfter: shot.LeaveAfter,
+		Bearer:  k.secret.Bearer(), Path: history.EndpointPath(endpoint), Body: body, LeaveAfter: shot.LeaveAfter, LeaveAtEvent: shot.LeaveAtEvent,
 	})
 	if err := r.History.Attempt(a); err != nil {
 		return a, err
