@@ -13,8 +13,7 @@ import (
 const renewEvery = SlotLease / 3
 
 // renewals renew the leases of the requests that hold slots. All share one
-// timer: most requests end long before a renewal is due, and a timer of its own
-// for each wakes a thread of the runtime.
+// timer: most requests end long before a renewal is due.
 type renewals struct {
 	clock clock.Clock
 
